@@ -1,0 +1,58 @@
+# storepulse. `make` alone lists what there is.
+
+# How `make run`, `local-up` and `attacker-up` build; `make test` always uses the dev profile.
+PROFILE ?= release
+# Finite run: number of events, seed, events per second. All optional.
+EVENTS ?=
+SEED ?=
+RATE ?=
+# What `make init` renews: ca, brokers, clients, attackers, passwords, all (comma-separated).
+ROTATE ?=
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# Binaries of the dev profile are in `debug`.
+BIN := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
+.DEFAULT_GOAL := help
+.PHONY: help init run test lint build prerequisites local-up local-status local-down attacker-up
+
+help: ## This list
+	@echo "make <target> [VARIABLE=value …]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Start with: make run                        watch a simulated shop, Ctrl-C stops everything"
+	@echo "            make run EVENTS=50000 SEED=1    a finite run, audited to the cent"
+	@echo "            make test                       everything proven on this machine"
+
+init: build ## Install what is missing; make certificates and passwords (ROTATE=ca,passwords,… renews)
+	@$(BIN)/storepulse-pki init $(if $(ROTATE),--rotate $(ROTATE))
+
+run: init ## Everything on this machine: cluster, simulator, analytics (EVENTS, SEED, RATE)
+	@$(BIN)/storepulse-local run $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE))
+
+test: prerequisites lint ## Formatting, lints, unit, property and end-to-end tests
+	cargo build --workspace --bins --locked
+	cargo test --workspace --locked
+
+lint: ## Formatting and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+build: prerequisites ## Build every service (PROFILE=release or dev)
+	cargo build --workspace --bins --locked --profile $(PROFILE)
+
+local-up: build ## Bring up the secured Kafka cluster and the Firestore emulator, proven ready
+	@$(BIN)/storepulse-local up
+
+local-status: build ## How each part of the local cluster is
+	@$(BIN)/storepulse-local status
+
+local-down: build ## Stop the local cluster and remove its data
+	@$(BIN)/storepulse-local down
+
+attacker-up: build ## Try to break into the cluster (a temporary one where none runs)
+	@$(BIN)/storepulse-local attack
+
+prerequisites:
+	@scripts/install-prerequisites.sh

@@ -1,0 +1,383 @@
+//! The member of the event topic's group: hands partitions to workers, and commits what they made.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use storepulse_events::topics;
+use tokio_util::sync::CancellationToken;
+
+use super::worker::{Worker, WorkerConfig, WorkerCut};
+use crate::health::Health;
+use crate::kafka::group::{Event, Group, Queue};
+use crate::kafka::restore::{RestoreError, Restored, Restorer};
+use crate::kafka::transaction::{TransactionError, Transactions};
+use crate::metrics::Metrics;
+use crate::session::Limits;
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct StageConfig {
+    /// The client's security.
+    pub client: ClientConfig,
+    /// The group.
+    pub group: String,
+    /// Additional settings of the group's member, such as its session time-out.
+    pub membership: Vec<(String, String)>,
+    /// The event topic.
+    pub topic: String,
+    /// Name of this instance; also its transactional id, behind the group's name.
+    pub instance: String,
+    /// After which time the broker aborts what a dead instance left open.
+    pub transaction_timeout: Duration,
+    /// Time between transactions.
+    pub commit_interval: Duration,
+    /// Number of workers.
+    pub workers: usize,
+    /// What workers need.
+    pub worker: WorkerConfig,
+    /// The rules of sessions.
+    pub limits: Limits,
+}
+
+/// Why the stage ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// A client failed.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// A transaction failed.
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
+    /// Sessions could not be restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// A worker failed.
+    #[error("{0}")]
+    Worker(String),
+    /// Partitions were given to another member before this one could commit.
+    #[error("partitions {0:?} were given to another instance")]
+    Lost(Vec<i32>),
+}
+
+const PART: &str = "aggregate";
+
+/// Runs the stage until `stop`. Begins anew after a failure, from what is committed.
+pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &CancellationToken) {
+    let mut failures = 0u32;
+    health.problem(PART, "joining the consumer group");
+    while !stop.is_cancelled() {
+        let started = Instant::now();
+        match Stage::start(config, metrics, health, stop).and_then(|stage| stage.run()) {
+            Ok(()) => break,
+            Err(error) => {
+                failures = if started.elapsed() > Duration::from_secs(60) { 1 } else { failures + 1 };
+                metrics.restarts.with_label_values(&[PART]).inc();
+                metrics.partitions.with_label_values(&[PART]).set(0);
+                health.problem(PART, error.to_string());
+                tracing::warn!(%error, failures, "aggregation begins anew from what is committed");
+                let wait = Duration::from_millis(100 << failures.min(6));
+                let until = Instant::now() + wait;
+                while Instant::now() < until && !stop.is_cancelled() {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+        }
+    }
+}
+
+/// A restored partition, or why it could not be, with the assignment that it belongs to.
+type RestoreOutcome = (u64, i32, Result<(Restored, Queue), RestoreError>);
+
+/// What the callback of a revocation shares with the stage.
+struct Core {
+    workers: Vec<Worker>,
+    transactions: Transactions,
+    group: Mutex<Option<Arc<Group>>>,
+    /// Which worker has a partition.
+    placement: Mutex<BTreeMap<i32, usize>>,
+    /// The next offset to commit of each partition, as far as committed.
+    committed: Mutex<HashMap<i32, i64>>,
+    failed: Mutex<Option<StageError>>,
+    metrics: Metrics,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+impl Core {
+    /// Cuts all workers and commits. Does nothing when nothing happened.
+    fn commit(&self, all: bool, limit: Duration) -> Result<(), StageError> {
+        let (reply, answers) = std::sync::mpsc::channel();
+        self.workers.iter().for_each(|worker| worker.cut(all, reply.clone()));
+        drop(reply);
+        let cuts: Vec<WorkerCut> = answers.iter().collect::<Result<_, _>>().map_err(StageError::Worker)?;
+        let sum = |f: fn(&WorkerCut) -> usize| cuts.iter().map(f).sum::<usize>() as i64;
+        let open = sum(|c| c.sessions.1);
+        self.metrics.sessions.with_label_values(&["open"]).set(open);
+        self.metrics.sessions.with_label_values(&["ended"]).set(sum(|c| c.sessions.0) - open);
+        self.metrics.stories_pending.set(sum(|c| c.sessions.2 as usize));
+        let mut records = Vec::new();
+        let mut offsets = HashMap::new();
+        let mut tallies = Vec::new();
+        for cut in cuts {
+            records.extend(cut.records);
+            offsets.extend(cut.offsets);
+            tallies.push(cut.tally);
+        }
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let group = lock(&self.group).clone().ok_or_else(|| StageError::Worker("no membership".into()))?;
+        self.transactions.commit(&records, &offsets, &group, limit)?;
+        lock(&self.committed).extend(offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)));
+        for tally in tallies {
+            for (name, count) in storepulse_events::Payload::TYPES.iter().zip(tally.events) {
+                self.metrics.events.with_label_values(&[name]).inc_by(count);
+            }
+            self.metrics.duplicates.inc_by(tally.duplicates);
+            for (reason, count) in tally.rejected {
+                self.metrics.dead_letters.with_label_values(&[reason.as_str()]).inc_by(count);
+            }
+        }
+        Ok(())
+    }
+
+    /// Before partitions are given up: commits what they contributed, then takes them from their workers.
+    fn give_up(&self, partitions: &[i32], lost: bool) {
+        let held = {
+            let placement = lock(&self.placement);
+            partitions.iter().any(|p| placement.contains_key(p))
+        };
+        if held && lock(&self.failed).is_none() {
+            let outcome = if lost {
+                Err(StageError::Lost(partitions.to_vec()))
+            } else {
+                self.commit(false, Duration::from_secs(10))
+            };
+            if let Err(error) = outcome {
+                *lock(&self.failed) = Some(error);
+            }
+        }
+        let mut placement = lock(&self.placement);
+        for (index, worker) in self.workers.iter().enumerate() {
+            let theirs: Vec<i32> = partitions.iter().copied().filter(|p| placement.get(p) == Some(&index)).collect();
+            if !theirs.is_empty() {
+                worker.revoke(theirs);
+            }
+        }
+        placement.retain(|p, _| !partitions.contains(p));
+        lock(&self.committed).retain(|p, _| !partitions.contains(p));
+    }
+}
+
+struct Stage<'a> {
+    config: &'a StageConfig,
+    metrics: &'a Metrics,
+    health: &'a Health,
+    stop: &'a CancellationToken,
+    group: Arc<Group>,
+    core: Arc<Core>,
+    epoch: Instant,
+    /// The assignment in force for each partition, to tell late restorations of former ones.
+    assignments: BTreeMap<i32, u64>,
+    next_assignment: u64,
+    restored: Receiver<RestoreOutcome>,
+    restored_sender: Sender<RestoreOutcome>,
+    ended: Arc<AtomicBool>,
+}
+
+impl<'a> Stage<'a> {
+    fn start(
+        config: &'a StageConfig,
+        metrics: &'a Metrics,
+        health: &'a Health,
+        stop: &'a CancellationToken,
+    ) -> Result<Self, StageError> {
+        let epoch = Instant::now();
+        let mut producer = config.client.clone();
+        producer
+            .set("transactional.id", format!("{}-{}", config.group, config.instance))
+            .set("transaction.timeout.ms", config.transaction_timeout.as_millis().to_string())
+            .set("message.timeout.ms", config.transaction_timeout.as_millis().to_string())
+            .set("message.max.bytes", "2097152")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "1")
+            .set("queue.buffering.max.kbytes", "262144")
+            .set("queue.buffering.max.messages", "1000000");
+        let transactions = Transactions::open(&producer, Duration::from_secs(60), metrics.clone())?;
+        let workers = (0..config.workers.max(1))
+            .map(|number| Worker::start(number, config.worker.clone(), epoch))
+            .collect::<Result<_, _>>()
+            .map_err(|e| StageError::Worker(format!("no thread for a worker: {e}")))?;
+        let core = Arc::new(Core {
+            workers,
+            transactions,
+            group: Mutex::new(None),
+            placement: Mutex::default(),
+            committed: Mutex::default(),
+            failed: Mutex::new(None),
+            metrics: metrics.clone(),
+        });
+        let mut consumer = config.client.clone();
+        consumer
+            .set("group.id", &config.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("statistics.interval.ms", "500")
+            .set("fetch.wait.max.ms", "50")
+            .set("fetch.queue.backoff.ms", "10")
+            .set("queued.max.messages.kbytes", "8192");
+        for (name, value) in &config.membership {
+            consumer.set(name, value);
+        }
+        let on_revoke = {
+            let core = Arc::downgrade(&core);
+            Box::new(move |partitions: &[i32], lost: bool| {
+                if let Some(core) = core.upgrade() {
+                    core.give_up(partitions, lost);
+                }
+            })
+        };
+        let group = Arc::new(Group::join(&consumer, &config.topic, Some(on_revoke))?);
+        *lock(&core.group) = Some(group.clone());
+        let (restored_sender, restored) = std::sync::mpsc::channel();
+        let ended = Arc::new(AtomicBool::new(false));
+        let (assignments, next_assignment) = (BTreeMap::new(), 0);
+        Ok(Self {
+            config,
+            metrics,
+            health,
+            stop,
+            group,
+            core,
+            epoch,
+            assignments,
+            next_assignment,
+            restored,
+            restored_sender,
+            ended,
+        })
+    }
+
+    fn run(mut self) -> Result<(), StageError> {
+        let mut next_commit = Instant::now();
+        let mut next_report = Instant::now();
+        while !self.stop.is_cancelled() {
+            for event in self.group.poll(Duration::from_millis(5))? {
+                match event {
+                    Event::Assigned(queues) => self.assigned(queues)?,
+                    Event::Revoked(partitions) => self.revoked(&partitions),
+                }
+            }
+            if let Some(error) = lock(&self.core.failed).take() {
+                return Err(error);
+            }
+            self.place_restored()?;
+            let now = Instant::now();
+            if now >= next_commit {
+                self.core.commit(false, Duration::from_secs(60))?;
+                next_commit = now + self.config.commit_interval;
+            }
+            if now >= next_report {
+                self.report_lag();
+                next_report = now + Duration::from_millis(500);
+            }
+        }
+        // What was read is committed, and every story with it, so that the documents tell all when this ends.
+        self.core.commit(true, Duration::from_secs(5))
+    }
+
+    fn assigned(&mut self, queues: Vec<(i32, Queue)>) -> Result<(), StageError> {
+        let partitions: Vec<i32> = queues.iter().map(|(p, _)| *p).collect();
+        tracing::info!(?partitions, "assigned; restoring sessions");
+        self.next_assignment += 1;
+        let assignment = self.next_assignment;
+        self.assignments.extend(partitions.iter().map(|p| (*p, assignment)));
+        self.health.problem(PART, "restoring sessions");
+        let mut client = self.config.client.clone();
+        client.set("group.id", &self.config.group);
+        let restorer = Restorer::new(&client, &self.config.topic, self.config.worker.currency, self.config.limits)?;
+        let (sender, ended, epoch) = (self.restored_sender.clone(), self.ended.clone(), self.epoch);
+        let work = move || {
+            let stopped = || ended.load(Ordering::Relaxed);
+            for (partition, queue) in queues {
+                let now = i64::try_from(epoch.elapsed().as_millis()).unwrap_or(i64::MAX);
+                let outcome = restorer.restore(partition, now, &stopped).map(|restored| (restored, queue));
+                if sender.send((assignment, partition, outcome)).is_err() || stopped() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("restore".into()).spawn(work);
+        thread.map(drop).map_err(|e| StageError::Worker(format!("no thread to restore sessions: {e}")))
+    }
+
+    /// Hands restored partitions to the workers with the fewest.
+    fn place_restored(&mut self) -> Result<(), StageError> {
+        while let Ok((assignment, partition, outcome)) = self.restored.try_recv() {
+            if self.assignments.get(&partition) != Some(&assignment) {
+                continue;
+            }
+            let (restored, queue) = outcome?;
+            let mut placement = lock(&self.core.placement);
+            let load = |index: &usize| placement.values().filter(|w| *w == index).count();
+            let Some(index) = (0..self.core.workers.len()).min_by_key(load) else { continue };
+            placement.insert(partition, index);
+            lock(&self.core.committed).insert(partition, restored.next_offset);
+            self.core.workers[index].assign(partition, restored, queue);
+            let placed = placement.len();
+            drop(placement);
+            self.metrics.partitions.with_label_values(&[PART]).set(placed as i64);
+            if placed == self.assignments.len() {
+                tracing::info!(partitions = placed, "sessions restored; aggregating");
+                self.health.well(PART);
+            }
+        }
+        Ok(())
+    }
+
+    fn revoked(&mut self, partitions: &[i32]) {
+        tracing::info!(?partitions, "revoked");
+        for partition in partitions {
+            self.assignments.remove(partition);
+            let _ = self.metrics.lag_events.remove_label_values(&[&partition.to_string()]);
+        }
+        self.metrics.partitions.with_label_values(&[PART]).set(lock(&self.core.placement).len() as i64);
+        if self.assignments.is_empty() {
+            self.health.problem(PART, "no partition is assigned to this instance");
+        }
+    }
+
+    fn report_lag(&self) {
+        let ends = self.group.ends();
+        for (partition, next) in lock(&self.core.committed).iter() {
+            if let Some(end) = ends.get(partition) {
+                self.metrics.lag_events.with_label_values(&[&partition.to_string()]).set((end - next).max(0));
+            }
+        }
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        // Workers hold queues, and queues hold the consumer: they go first, so that the consumer leaves the group here.
+        let partitions: Vec<i32> = self.assignments.keys().copied().collect();
+        self.core.workers.iter().for_each(|worker| worker.revoke(partitions.clone()));
+        lock(&self.core.placement).clear();
+        *lock(&self.core.group) = None;
+        while self.restored.try_recv().is_ok() {}
+    }
+}
+
+/// The topics that the stage uses, the event topic apart.
+pub const TOPICS: [&str; 3] = [topics::DELTAS, topics::SESSIONS, topics::DEAD_LETTERS];

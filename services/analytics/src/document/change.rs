@@ -1,0 +1,118 @@
+//! What is added to a document, and its encoding in the delta topic.
+//!
+//! A record of the delta topic is a batch: a version byte, then entries until the end, each a [`DocumentId`] and a
+//! [`Change`] in postcard's format. A document stands in one record at most once, so "the offset that a document has
+//! absorbed" tells exactly which changes it holds.
+
+use serde::{Deserialize, Serialize};
+
+use super::DocumentId;
+
+/// Something to add to a document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// Increments of counters, in the order of the kind's counters.
+    Count {
+        /// The increments; money in minor units.
+        add: Vec<i64>,
+        /// The name for people of the document's subject, where it is known.
+        name: Option<Box<str>>,
+    },
+    /// Entries for a session's history.
+    Story {
+        /// A hint that the store has no document of this session yet. It may be wrong.
+        first: bool,
+        /// Entries in the encoding of [`super::story`], in topic order.
+        entries: Vec<u8>,
+    },
+}
+
+const VERSION: u8 = 1;
+
+/// The most bytes of a record, unless a single entry is larger.
+const RECORD_BYTES: usize = 256 * 1024;
+
+/// Why a record of the delta topic can't be read. Retrying can't help.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of the delta topic cannot be read: {0}; is another program writing to it?")]
+pub struct DeltaError(String);
+
+/// Collects changes of different documents into records of bounded size.
+#[derive(Default)]
+pub struct DeltaBatch {
+    done: Vec<Vec<u8>>,
+    current: Vec<u8>,
+}
+
+impl DeltaBatch {
+    /// Adds a change. The caller adds each document once.
+    pub fn push(&mut self, id: &DocumentId, change: &Change) {
+        if self.current.is_empty() {
+            self.current.push(VERSION);
+        }
+        let start = self.current.len();
+        let buffer = std::mem::take(&mut self.current);
+        // Encoding into a growing vector can't fail.
+        self.current = postcard::to_extend(&(id, change), buffer).unwrap_or_default();
+        debug_assert!(self.current.len() > start);
+        if self.current.len() >= RECORD_BYTES {
+            self.done.push(std::mem::take(&mut self.current));
+        }
+    }
+
+    /// The records, ready to be sent.
+    pub fn into_records(mut self) -> Vec<Vec<u8>> {
+        if !self.current.is_empty() {
+            self.done.push(self.current);
+        }
+        self.done
+    }
+
+    /// Reads one record.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not a record of this version.
+    pub fn read(record: &[u8]) -> Result<Vec<(DocumentId, Change)>, DeltaError> {
+        let (version, mut rest) = record.split_first().ok_or_else(|| DeltaError("it is empty".into()))?;
+        if *version != VERSION {
+            return Err(DeltaError(format!("its version is {version}; this program reads {VERSION}")));
+        }
+        let mut entries = Vec::new();
+        while !rest.is_empty() {
+            let entry: (DocumentId, Change);
+            (entry, rest) = postcard::take_from_bytes(rest).map_err(|e| DeltaError(e.to_string()))?;
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(i: usize) -> (DocumentId, Change) {
+        let id = DocumentId::Session(format!("session-{i}").into());
+        (id, Change::Story { first: i.is_multiple_of(2), entries: vec![7; i % 50] })
+    }
+
+    #[test]
+    fn entries_come_back_in_order_from_records_of_bounded_size() {
+        let entries: Vec<_> = (0..20_000).map(entry).collect();
+        let mut batch = DeltaBatch::default();
+        entries.iter().for_each(|(id, change)| batch.push(id, change));
+        let records = batch.into_records();
+        assert!(records.len() > 1);
+        assert!(records.iter().all(|r| r.len() < RECORD_BYTES + 100));
+        let read: Vec<_> = records.iter().flat_map(|r| DeltaBatch::read(r).unwrap()).collect();
+        assert_eq!(read, entries);
+    }
+
+    #[test]
+    fn foreign_bytes_are_refused() {
+        for bytes in [&b""[..], b"{\"a\":1}", &[VERSION, 1, 2, 3]] {
+            assert!(DeltaBatch::read(bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Kafka clients of the two stages.
+
+pub mod group;
+pub mod instance;
+pub mod restore;
+pub mod transaction;

@@ -1,0 +1,188 @@
+//! One Kafka transaction: records and source offsets, all or nothing.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+
+use super::group::Group;
+use crate::metrics::Metrics;
+
+/// A record to send.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// Topic.
+    pub topic: &'static str,
+    /// Partition.
+    pub partition: i32,
+    /// Key.
+    pub key: Option<Vec<u8>>,
+    /// Value; `None` deletes the key in a compacted topic.
+    pub value: Option<Vec<u8>>,
+    /// Headers.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Why a transaction did not happen. In each case nothing of it is visible, or ever will be.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactionError {
+    /// Another member owns the partitions, or another instance has the same name: what this instance holds is void.
+    #[error("this instance was fenced off: {0}")]
+    Fenced(String),
+    /// It could not be committed in time. A new start may help.
+    #[error("a transaction could not be committed: {0}")]
+    Failed(String),
+}
+
+/// A producer for transactions.
+pub struct Transactions {
+    producer: ThreadedProducer<DefaultProducerContext>,
+    metrics: Metrics,
+}
+
+/// The longest time that one call to the broker may take before it is tried again.
+const CALL: Duration = Duration::from_secs(5);
+
+impl Transactions {
+    /// Makes the producer and fences off predecessors of the same name.
+    ///
+    /// # Errors
+    ///
+    /// If the broker can't be reached within `limit`, or refuses the transactional id.
+    pub fn open(config: &ClientConfig, limit: Duration, metrics: Metrics) -> Result<Self, TransactionError> {
+        let failed = |e: KafkaError| TransactionError::Failed(e.to_string());
+        let producer: ThreadedProducer<DefaultProducerContext> = config.create().map_err(failed)?;
+        let deadline = Instant::now() + limit;
+        loop {
+            match producer.init_transactions(CALL) {
+                Ok(()) => return Ok(Self { producer, metrics }),
+                Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+
+    /// Commits `records` and the `offsets` of the group's topic. Tries again as long as that is safe and `limit` allows.
+    ///
+    /// # Errors
+    ///
+    /// See [`TransactionError`]; the caller must then forget what it read since the last commit.
+    pub fn commit(
+        &self,
+        records: &[Record],
+        offsets: &HashMap<i32, (i64, String)>,
+        group: &Group,
+        limit: Duration,
+    ) -> Result<(), TransactionError> {
+        let deadline = Instant::now() + limit;
+        let timer = self.metrics.transaction_seconds.start_timer();
+        loop {
+            let error = match self.attempt(records, offsets, group, deadline) {
+                Ok(()) => {
+                    timer.observe_duration();
+                    self.metrics.transactions.inc();
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            self.metrics.transactions_aborted.inc();
+            if is_fenced(&error) {
+                let _ = self.producer.abort_transaction(CALL);
+                return Err(TransactionError::Fenced(error.to_string()));
+            }
+            let fatal = matches!(&error, KafkaError::Transaction(e) if e.is_fatal());
+            if fatal || Instant::now() >= deadline {
+                let _ = self.producer.abort_transaction(CALL);
+                return Err(TransactionError::Failed(error.to_string()));
+            }
+            tracing::warn!(%error, "a transaction failed and is tried again");
+            self.abort(deadline)?;
+        }
+    }
+
+    fn abort(&self, deadline: Instant) -> Result<(), TransactionError> {
+        loop {
+            match self.producer.abort_transaction(CALL) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
+                Err(error) => return Err(TransactionError::Failed(format!("it cannot be aborted: {error}"))),
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        records: &[Record],
+        offsets: &HashMap<i32, (i64, String)>,
+        group: &Group,
+        deadline: Instant,
+    ) -> Result<(), KafkaError> {
+        self.producer.begin_transaction()?;
+        for record in records {
+            self.send(record, deadline)?;
+        }
+        let list = group.offsets(offsets)?;
+        let membership = group.consumer().group_metadata().ok_or(KafkaError::Subscription("no membership".into()))?;
+        retry(deadline, || self.producer.send_offsets_to_transaction(&list, &membership, CALL))?;
+        retry(deadline, || self.producer.commit_transaction(CALL))
+    }
+
+    fn send(&self, record: &Record, deadline: Instant) -> Result<(), KafkaError> {
+        let mut base: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic).partition(record.partition);
+        if let Some(key) = &record.key {
+            base = base.key(key.as_slice());
+        }
+        if let Some(value) = &record.value {
+            base = base.payload(value.as_slice());
+        }
+        if !record.headers.is_empty() {
+            let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+            let add = |h: OwnedHeaders, (key, value): &(&str, String)| h.insert(Header { key, value: Some(value) });
+            base = base.headers(record.headers.iter().fold(headers, add));
+        }
+        loop {
+            match self.producer.send(base) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
+                    if Instant::now() < deadline =>
+                {
+                    base = back;
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Calls again what timed out without an outcome; librdkafka then goes on where it was.
+fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    loop {
+        match call() {
+            Err(KafkaError::Transaction(e))
+                if e.is_retriable() && !e.txn_requires_abort() && Instant::now() < deadline => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_fenced(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::Fenced
+                | RDKafkaErrorCode::ProducerFenced
+                | RDKafkaErrorCode::InvalidProducerEpoch
+                | RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::UnknownMemberId
+                | RDKafkaErrorCode::FencedInstanceId
+                | RDKafkaErrorCode::StaleMemberEpoch
+                | RDKafkaErrorCode::FencedMemberEpoch
+                | RDKafkaErrorCode::RebalanceInProgress
+        )
+    )
+}

@@ -1,0 +1,555 @@
+//! The member of the delta topic's group: reads changes, loads and writes documents, commits offsets.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientConfig, Message};
+use storepulse_events::topics;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::cache::{Cache, Chunk, Intervals};
+use crate::document::change::DeltaError;
+use crate::document::state::StateError;
+use crate::document::story::StoryLimits;
+use crate::document::{Change, DeltaBatch, DocumentId};
+use crate::health::Health;
+use crate::kafka::group::{Event, Group, Queue};
+use crate::metrics::Metrics;
+use crate::store::{SharedStore, StoreError, Stored, Version};
+
+/// What the stage needs.
+#[derive(Clone)]
+pub struct MaterialiserConfig {
+    /// The client's security.
+    pub client: ClientConfig,
+    /// The group.
+    pub group: String,
+    /// Additional settings of the group's member, such as its session time-out.
+    pub membership: Vec<(String, String)>,
+    /// How fresh documents are.
+    pub intervals: Intervals,
+    /// Time without changes after which everything that waits is written, in milliseconds.
+    pub idle_flush_ms: i64,
+    /// Documents in memory.
+    pub capacity: usize,
+    /// How long history documents may grow.
+    pub story_limits: StoryLimits,
+}
+
+/// Why the stage ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// A client failed. A new start may help.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The store will never do what is asked of it.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A document can't be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A record of the delta topic can't be read.
+    #[error("partition {partition}, offset {offset}: {error}")]
+    Delta {
+        /// Partition of the delta topic.
+        partition: i32,
+        /// Offset in it.
+        offset: i64,
+        /// What is wrong.
+        error: DeltaError,
+    },
+}
+
+impl StageError {
+    /// Whether beginning anew may help.
+    pub const fn is_retriable(&self) -> bool {
+        matches!(self, Self::Kafka(_))
+    }
+}
+
+const PART: &str = "materialise";
+const STORE: &str = "store";
+
+/// Runs the stage until `stop`, beginning anew after failures that may pass.
+///
+/// # Errors
+///
+/// A failure that no retry can help; the process should end.
+pub fn run(
+    config: &MaterialiserConfig,
+    store: &SharedStore,
+    runtime: &Handle,
+    metrics: &Metrics,
+    health: &Health,
+    stop: &CancellationToken,
+) -> Result<(), StageError> {
+    health.problem(PART, "joining the consumer group");
+    loop {
+        let outcome = Stage::start(config, store, runtime, metrics, health, stop).and_then(Stage::run);
+        match outcome {
+            Err(error) if error.is_retriable() && !stop.is_cancelled() => {
+                metrics.restarts.with_label_values(&[PART]).inc();
+                health.problem(PART, error.to_string());
+                tracing::warn!(%error, "materialisation begins anew from what is committed");
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The outcome of a call to the store.
+enum Answer {
+    Written(u64, Vec<DocumentId>, Result<Vec<Version>, StoreError>),
+    Reloaded(u64, Vec<(DocumentId, Option<Stored>)>),
+    Loaded(Vec<(Wanted, Option<Stored>)>),
+    Refused(StoreError),
+}
+
+/// A document to load, for one assignment of its partition. What was read for a former assignment may be older than
+/// what another owner has written and committed since, so it must not be used.
+#[derive(Clone)]
+struct Wanted {
+    id: DocumentId,
+    partition: i32,
+    assignment: u64,
+}
+
+struct Partition {
+    queue: Queue,
+    assignment: u64,
+    next: i64,
+    committed: i64,
+}
+
+/// Changes that wait until their documents are loaded: partition, offset, changes.
+type Parked = Vec<(i32, i64, Vec<(DocumentId, Change)>)>;
+
+struct Stage<'a> {
+    config: &'a MaterialiserConfig,
+    store: &'a SharedStore,
+    runtime: &'a Handle,
+    metrics: &'a Metrics,
+    health: &'a Health,
+    stop: &'a CancellationToken,
+    group: Group,
+    partitions: BTreeMap<i32, Partition>,
+    assignments: u64,
+    cache: Cache,
+    parked: Option<Parked>,
+    answers: Receiver<Answer>,
+    answer: Sender<Answer>,
+    in_flight: usize,
+    /// Consecutive failures of the store, and when to try again.
+    failures: u32,
+    retry_at: i64,
+    last_change: i64,
+    epoch: Instant,
+}
+
+/// Commits to the store at the same time.
+const PARALLEL: usize = 4;
+/// Records taken before their documents are loaded.
+const BATCH: usize = 256;
+const OFFSETS_EVERY: Duration = Duration::from_millis(500);
+
+impl<'a> Stage<'a> {
+    fn start(
+        config: &'a MaterialiserConfig,
+        store: &'a SharedStore,
+        runtime: &'a Handle,
+        metrics: &'a Metrics,
+        health: &'a Health,
+        stop: &'a CancellationToken,
+    ) -> Result<Self, StageError> {
+        let mut client = config.client.clone();
+        client
+            .set("group.id", &config.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("statistics.interval.ms", "500")
+            .set("fetch.wait.max.ms", "20")
+            .set("fetch.queue.backoff.ms", "10")
+            .set("queued.max.messages.kbytes", "4096");
+        for (name, value) in &config.membership {
+            client.set(name, value);
+        }
+        let group = Group::join(&client, topics::DELTAS, None)?;
+        let (answer, answers) = std::sync::mpsc::channel();
+        let cache = Cache::new(config.capacity, config.intervals, config.story_limits);
+        Ok(Self {
+            config,
+            store,
+            runtime,
+            metrics,
+            health,
+            stop,
+            group,
+            partitions: BTreeMap::new(),
+            assignments: 0,
+            cache,
+            parked: None,
+            answers,
+            answer,
+            in_flight: 0,
+            failures: 0,
+            retry_at: 0,
+            last_change: 0,
+            epoch: Instant::now(),
+        })
+    }
+
+    fn now(&self) -> i64 {
+        i64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn run(mut self) -> Result<(), StageError> {
+        let mut next_offsets = Instant::now();
+        let mut busy = false;
+        while !self.stop.is_cancelled() {
+            let wait = if busy { Duration::ZERO } else { Duration::from_millis(5) };
+            for event in self.group.poll(wait)? {
+                match event {
+                    Event::Assigned(queues) => self.assigned(queues),
+                    Event::Revoked(partitions) => self.revoked(&partitions),
+                }
+            }
+            busy = self.take_answers()?;
+            busy |= self.read()?;
+            self.flush(false);
+            if Instant::now() >= next_offsets {
+                self.commit_offsets(CommitMode::Async);
+                self.report();
+                next_offsets = Instant::now() + OFFSETS_EVERY;
+            }
+        }
+        self.drain()
+    }
+
+    /// Writes what waits, for a few seconds, and commits. What does not make it is done by the next owner.
+    fn drain(&mut self) -> Result<(), StageError> {
+        let until = Instant::now() + Duration::from_secs(6);
+        while (self.cache.dirty() > 0 || self.parked.is_some()) && Instant::now() < until {
+            self.group.poll(Duration::from_millis(2))?;
+            self.take_answers()?;
+            self.flush(true);
+        }
+        if self.cache.dirty() > 0 {
+            tracing::warn!(documents = self.cache.dirty(), "not everything was written; the next start does it");
+        }
+        self.commit_offsets(CommitMode::Sync);
+        Ok(())
+    }
+
+    fn assigned(&mut self, queues: Vec<(i32, Queue)>) {
+        let partitions: Vec<i32> = queues.iter().map(|(p, _)| *p).collect();
+        tracing::info!(?partitions, "assigned; materialising");
+        self.assignments += 1;
+        let assignment = self.assignments;
+        for (partition, queue) in queues {
+            self.partitions.insert(partition, Partition { queue, assignment, next: -1, committed: -1 });
+        }
+        self.metrics.partitions.with_label_values(&[PART]).set(self.partitions.len() as i64);
+        self.health.well(PART);
+    }
+
+    fn revoked(&mut self, partitions: &[i32]) {
+        tracing::info!(?partitions, "revoked");
+        self.partitions.retain(|p, _| !partitions.contains(p));
+        self.cache.forget(partitions);
+        if let Some(parked) = &mut self.parked {
+            parked.retain(|(partition, _, _)| !partitions.contains(partition));
+        }
+        for partition in partitions {
+            let _ = self.metrics.lag_deltas.remove_label_values(&[&partition.to_string()]);
+        }
+        self.metrics.partitions.with_label_values(&[PART]).set(self.partitions.len() as i64);
+        if self.partitions.is_empty() {
+            self.health.problem(PART, "no partition is assigned to this instance");
+        }
+    }
+
+    /// Takes records from the queues, and absorbs them or parks them until their documents are loaded. Says whether
+    /// there was anything.
+    fn read(&mut self) -> Result<bool, StageError> {
+        if self.parked.is_some() || self.cache.is_full() {
+            return Ok(false);
+        }
+        let mut batch: Parked = Vec::new();
+        for (number, partition) in &mut self.partitions {
+            while batch.len() < BATCH {
+                match partition.queue.poll(Duration::ZERO) {
+                    None => break,
+                    Some(Err(error)) => {
+                        tracing::debug!(partition = number, %error, "reading changes");
+                        break;
+                    }
+                    Some(Ok(message)) => {
+                        let offset = message.offset();
+                        if offset < partition.next {
+                            continue;
+                        }
+                        let changes = DeltaBatch::read(message.payload().unwrap_or_default())
+                            .map_err(|error| StageError::Delta { partition: *number, offset, error })?;
+                        partition.next = offset + 1;
+                        if partition.committed < 0 {
+                            partition.committed = offset;
+                        }
+                        batch.push((*number, offset, changes));
+                    }
+                }
+            }
+        }
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        self.last_change = self.now();
+        let mut missing: HashMap<DocumentId, i32> = HashMap::new();
+        let mut begun: HashSet<&DocumentId> = HashSet::new();
+        for (partition, _, changes) in &batch {
+            for (id, change) in changes {
+                if !begun.contains(id) && self.cache.must_load(id, change) {
+                    missing.insert(id.clone(), *partition);
+                } else {
+                    begun.insert(id);
+                }
+            }
+        }
+        self.parked = Some(batch);
+        if missing.is_empty() {
+            self.absorb_parked()?;
+        } else {
+            let wanted = missing.into_iter().filter_map(|(id, partition)| {
+                let assignment = self.partitions.get(&partition)?.assignment;
+                Some(Wanted { id, partition, assignment })
+            });
+            self.load(wanted.collect());
+        }
+        Ok(true)
+    }
+
+    fn absorb_parked(&mut self) -> Result<(), StageError> {
+        let now = self.now();
+        for (partition, offset, changes) in self.parked.take().into_iter().flatten() {
+            for (id, change) in changes {
+                self.cache.absorb(id, change, partition, offset, now)?;
+            }
+        }
+        self.cache.evict();
+        Ok(())
+    }
+
+    /// Reads documents from the store, for as long as it takes.
+    fn load(&self, documents: Vec<Wanted>) {
+        let paths: Vec<String> = documents.iter().map(|wanted| wanted.id.path()).collect();
+        let (answer, reader) = (self.answer.clone(), self.reader());
+        self.runtime.spawn(async move {
+            let loaded = match reader.read(&paths).await {
+                Ok(stored) => Answer::Loaded(documents.into_iter().zip(stored).collect()),
+                Err(error) => Answer::Refused(error),
+            };
+            let _ = answer.send(loaded);
+        });
+    }
+
+    fn reader(&self) -> PatientReader {
+        PatientReader {
+            store: self.store.clone(),
+            metrics: self.metrics.clone(),
+            health: self.health.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+
+    fn take_answers(&mut self) -> Result<bool, StageError> {
+        let mut any = false;
+        while let Ok(answer) = self.answers.try_recv() {
+            any = true;
+            let now = self.now();
+            match answer {
+                Answer::Loaded(documents) => {
+                    for (Wanted { id, partition, assignment }, stored) in documents {
+                        if self.partitions.get(&partition).is_some_and(|p| p.assignment == assignment) {
+                            self.cache.load(id, partition, stored)?;
+                        }
+                    }
+                    self.absorb_parked()?;
+                }
+                Answer::Written(number, documents, Ok(versions)) => {
+                    self.in_flight -= 1;
+                    self.failures = 0;
+                    self.health.well(STORE);
+                    for id in &documents {
+                        self.metrics.documents_written.with_label_values(&[id.tier().as_str()]).inc();
+                    }
+                    self.cache.written(number, documents, &versions, now);
+                }
+                Answer::Written(number, documents, Err(error)) => self.write_failed(number, documents, error, now)?,
+                Answer::Reloaded(number, documents) => {
+                    self.in_flight -= 1;
+                    for (id, stored) in documents {
+                        self.cache.reloaded(id, number, stored, now)?;
+                    }
+                }
+                Answer::Refused(error) => return Err(StageError::Store(error)),
+            }
+        }
+        Ok(any)
+    }
+
+    /// Whatever a failed commit did or did not do, the documents themselves tell.
+    fn write_failed(
+        &mut self,
+        number: u64,
+        documents: Vec<DocumentId>,
+        error: StoreError,
+        now: i64,
+    ) -> Result<(), StageError> {
+        count_error(self.metrics, &error);
+        match &error {
+            StoreError::Refused(_) => return Err(StageError::Store(error)),
+            StoreError::Conflict(_) => tracing::debug!(%error, "documents are read again"),
+            StoreError::Unavailable(_) => {
+                self.failures += 1;
+                self.retry_at = now + backoff_ms(self.failures, number);
+                self.health.problem(STORE, error.to_string());
+                tracing::warn!(%error, failures = self.failures, "a commit to the store failed and is tried again");
+            }
+        }
+        let paths: Vec<String> = documents.iter().map(DocumentId::path).collect();
+        let (answer, reader) = (self.answer.clone(), self.reader());
+        self.runtime.spawn(async move {
+            let reloaded = match reader.read(&paths).await {
+                Ok(stored) => Answer::Reloaded(number, documents.into_iter().zip(stored).collect()),
+                Err(error) => Answer::Refused(error),
+            };
+            let _ = answer.send(reloaded);
+        });
+        Ok(())
+    }
+
+    fn flush(&mut self, all: bool) {
+        let now = self.now();
+        if now < self.retry_at || self.in_flight >= PARALLEL {
+            return;
+        }
+        let idle = now - self.last_change >= self.config.idle_flush_ms;
+        let all = all || idle || self.cache.is_full();
+        for Chunk { number, documents, writes } in self.cache.take_due(now, all, PARALLEL - self.in_flight) {
+            self.in_flight += 1;
+            let (store, answer, metrics) = (self.store.clone(), self.answer.clone(), self.metrics.clone());
+            self.runtime.spawn(async move {
+                let timer = metrics.flush_seconds.start_timer();
+                let outcome = store.commit(&writes).await;
+                timer.observe_duration();
+                let _ = answer.send(Answer::Written(number, documents, outcome));
+            });
+        }
+    }
+
+    /// Commits, for each partition, the offset up to which everything is in the store.
+    fn commit_offsets(&mut self, mode: CommitMode) {
+        let mut offsets = HashMap::new();
+        for (number, partition) in &self.partitions {
+            let parked = self.parked.iter().flatten().filter(|(p, _, _)| p == number).map(|(_, offset, _)| *offset);
+            let next = parked.min().unwrap_or(partition.next);
+            if next < 0 {
+                continue;
+            }
+            let done = self.cache.committable(*number, next);
+            if done > partition.committed {
+                offsets.insert(*number, (done, String::new()));
+            }
+        }
+        if offsets.is_empty() {
+            return;
+        }
+        let outcome = self.group.offsets(&offsets).and_then(|list| self.group.consumer().commit(&list, mode));
+        match outcome {
+            Ok(()) => {
+                for (number, (offset, _)) in offsets {
+                    if let Some(partition) = self.partitions.get_mut(&number) {
+                        partition.committed = offset;
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "offsets were not committed"),
+        }
+    }
+
+    fn report(&self) {
+        self.metrics.documents_dirty.set(self.cache.dirty() as i64);
+        self.metrics.documents_cached.set(self.cache.len() as i64);
+        let ends = self.group.ends();
+        for (number, partition) in &self.partitions {
+            if let Some(end) = ends.get(number)
+                && partition.committed >= 0
+            {
+                self.metrics
+                    .lag_deltas
+                    .with_label_values(&[&number.to_string()])
+                    .set((end - partition.committed).max(0));
+            }
+        }
+    }
+}
+
+/// Milliseconds to wait after the `failures`-th failure in a row: doubling up to ten seconds, with a jitter from `seed`.
+fn backoff_ms(failures: u32, seed: u64) -> i64 {
+    let base = (50i64 << failures.min(8)).min(10_000);
+    base / 2 + (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as i64 % (base / 2 + 1)
+}
+
+fn count_error(metrics: &Metrics, error: &StoreError) {
+    let kind = match error {
+        StoreError::Conflict(_) => "conflict",
+        StoreError::Unavailable(_) => "unavailable",
+        StoreError::Refused(_) => "refused",
+    };
+    metrics.store_errors.with_label_values(&[kind]).inc();
+}
+
+/// Reads from the store until it answers.
+struct PatientReader {
+    store: SharedStore,
+    metrics: Metrics,
+    health: Health,
+    stop: CancellationToken,
+}
+
+impl PatientReader {
+    async fn read(&self, paths: &[String]) -> Result<Vec<Option<Stored>>, StoreError> {
+        let mut failures = 0;
+        loop {
+            match self.store.read(paths).await {
+                Ok(stored) => {
+                    self.health.well(STORE);
+                    self.metrics.documents_read.inc_by(paths.len() as u64);
+                    return Ok(stored);
+                }
+                Err(error @ StoreError::Refused(_)) => {
+                    count_error(&self.metrics, &error);
+                    return Err(error);
+                }
+                Err(error) => {
+                    failures += 1;
+                    count_error(&self.metrics, &error);
+                    self.health.problem(STORE, error.to_string());
+                    tracing::warn!(%error, failures, "reading documents failed and is tried again");
+                    let wait = Duration::from_millis(backoff_ms(failures, paths.len() as u64).unsigned_abs());
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = self.stop.cancelled() => tokio::time::sleep(Duration::from_millis(200)).await,
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The running service: both stages in one process.
+
+use std::time::Duration;
+
+use storepulse_events::topics;
+use storepulse_platform::{Failure, http, preflight, shutdown};
+
+use crate::aggregate::stage::{StageConfig, TOPICS};
+use crate::aggregate::worker::WorkerConfig;
+use crate::config::RunArgs;
+use crate::health::Health;
+use crate::kafka::instance::Instance;
+use crate::materialise::{Intervals, MaterialiserConfig};
+use crate::metrics::Metrics;
+use crate::{aggregate, materialise, store};
+
+/// How long the cluster is waited for at start.
+const CLUSTER: Duration = Duration::from_secs(20);
+
+/// Runs until SIGTERM or SIGINT, then drains and returns.
+///
+/// # Errors
+///
+/// What is wrong with a setting, or what failed and can't be retried.
+pub async fn run(args: RunArgs) -> Result<(), Failure> {
+    let stop = shutdown::on_signal().map_err(Failure::runtime)?;
+    let client = args.common.kafka.client_config().map_err(Failure::config)?;
+    let metrics = Metrics::new().map_err(Failure::runtime)?;
+    let health = Health::default();
+    let readiness = {
+        let health = health.clone();
+        std::sync::Arc::new(move || health.check())
+    };
+    health.problem("start", "checking the cluster and the store");
+    let (_, server) = http::serve(args.http_address, metrics.registry.clone(), readiness, stop.clone())
+        .await
+        .map_err(Failure::config)?;
+
+    let names = [args.common.kafka_event_topic.as_str()].into_iter().chain(TOPICS).map(str::to_owned);
+    let names: Vec<String> = names.collect();
+    let partitions = {
+        let (client, names) = (client.clone(), names.clone());
+        let check = move || {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            preflight(&client, &names, CLUSTER)
+        };
+        tokio::task::spawn_blocking(check).await.map_err(Failure::runtime)?.map_err(Failure::runtime)?
+    };
+    let [events, deltas, sessions, dead_letters] = partitions[..] else {
+        return Err(Failure::runtime("the cluster did not describe all topics"));
+    };
+    if events != sessions {
+        let (event_topic, session_topic) = (&args.common.kafka_event_topic, topics::SESSIONS);
+        return Err(Failure::config(format!(
+            "{event_topic} has {events} partitions and {session_topic} has {sessions}; they must have the same number"
+        )));
+    }
+    let store = store::open::open(&args.common.store).await.map_err(Failure::runtime)?;
+    health.well("start");
+
+    let instance = Instance::acquire(args.instance_id.as_deref(), &args.common.kafka_group_id);
+    tracing::info!(instance = instance.name, workers = args.workers(), "starting");
+    let membership = vec![
+        ("session.timeout.ms".to_owned(), args.kafka_session_timeout_ms.to_string()),
+        ("heartbeat.interval.ms".to_owned(), (args.kafka_session_timeout_ms / 4).min(3_000).to_string()),
+    ];
+    let partitions = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let aggregate = StageConfig {
+        client: client.clone(),
+        group: args.common.kafka_group_id.clone(),
+        membership: membership.clone(),
+        topic: args.common.kafka_event_topic.clone(),
+        instance: instance.name.clone(),
+        transaction_timeout: Duration::from_millis(u64::from(args.kafka_transaction_timeout_ms)),
+        commit_interval: args.commit_interval(),
+        workers: args.workers(),
+        worker: WorkerConfig {
+            currency: args.common.shop_currency,
+            event_topic: args.common.kafka_event_topic.clone(),
+            delta_partitions: partitions(deltas),
+            dead_letter_partitions: partitions(dead_letters),
+        },
+        limits: args.common.sessions.limits(),
+    };
+    let materialiser = MaterialiserConfig {
+        client,
+        group: args.common.materialiser_group(),
+        membership,
+        intervals: Intervals {
+            hot: i64::from(args.hot_flush_interval_ms),
+            warm: i64::from(args.warm_flush_interval_ms),
+            cold: i64::from(args.cold_flush_interval_ms),
+        },
+        idle_flush_ms: i64::from(args.idle_flush_ms),
+        capacity: args.document_cache_capacity as usize,
+        story_limits: args.common.sessions.story_limits(),
+    };
+
+    let first = {
+        let (metrics, health, stop) = (metrics.clone(), health.clone(), stop.clone());
+        move || aggregate::run(&aggregate, &metrics, &health, &stop)
+    };
+    let second = {
+        let (metrics, health, stop) = (metrics.clone(), health.clone(), stop.clone());
+        let runtime = tokio::runtime::Handle::current();
+        move || {
+            let outcome = materialise::run(&materialiser, &store, &runtime, &metrics, &health, &stop);
+            // Without this stage the other one would pile up changes that nobody sees.
+            stop.cancel();
+            outcome
+        }
+    };
+    let first = spawn("aggregate", first)?;
+    let second = spawn("materialise", second)?;
+    first.await.map_err(Failure::runtime)?;
+    let outcome = second.await.map_err(Failure::runtime)?;
+    stop.cancel();
+    let _ = server.await;
+    drop(instance);
+    outcome.map_err(Failure::runtime)?;
+    tracing::info!("drained and stopped");
+    Ok(())
+}
+
+/// Runs blocking work on a thread of its own, named, and tells its outcome.
+fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<tokio::sync::oneshot::Receiver<T>, Failure> {
+    let (done, outcome) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _ = done.send(work());
+    });
+    thread.map(|_| outcome).map_err(Failure::runtime)
+}

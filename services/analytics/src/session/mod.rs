@@ -1,0 +1,30 @@
+//! Sessions of one partition of the event topic: which events are duplicates, and the stories in the making.
+//!
+//! # Lifetime of a session
+//!
+//! *Stream time* of a partition is the highest record timestamp seen in it; the topic stamps records when the broker
+//! appends them (`LogAppendTime`), so no client's clock has a say. A session is known from its first event until
+//! stream time has moved [`Limits::lifetime_ms`] past its last event (a duplicate is an event here). While it is known,
+//! an event id counts once. That is a function of the partition alone, so every instance, and the audit, comes to the
+//! same result.
+//!
+//! # Stories
+//!
+//! A story goes out with the commit in which the session ends; what comes later goes out with its own commit. The story
+//! of a session that stays open goes out when it is idle for a while, together with a checkpoint that says so.
+//!
+//! # Recovery
+//!
+//! There is no changelog of every change. A session's state is restored from the event topic itself, from the
+//! *restore offset* that is committed with the consumer's offset: the first event that a known session has absorbed
+//! since its last checkpoint. Sessions that would hold this offset back for long are checkpointed to a compacted topic.
+//! See `docs/decisions/0002-sessions-without-a-changelog.md`.
+
+pub mod checkpoint;
+mod ids;
+pub mod position;
+mod table;
+
+pub use checkpoint::Checkpoint;
+pub use position::Position;
+pub use table::{Cut, Limits, SessionTable, StoryPatch};

@@ -1,0 +1,207 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use storepulse_events::{Category, CountryCode, Location, Payload, Timestamp};
+
+use super::*;
+use crate::document::story::{Story, StoryLimits};
+
+const LIMITS: Limits = Limits { lifetime_ms: 50, checkpoint_events: 12, story_idle_ms: 40, story_max_ms: 90 };
+
+fn event(session: u8, id: u8, ends: bool) -> Event<'static> {
+    let payload = if ends {
+        Payload::SessionEnded { seconds_duration: u32::from(id) }
+    } else {
+        Payload::CategoryViewed { category: Category { id: format!("c{id}").into(), name: "".into() } }
+    };
+    Event {
+        event_id: format!("e{id}{ends}").into(),
+        session_id: format!("s{session}").into(),
+        user_id: "u".into(),
+        timestamp: Timestamp::from_micros(i64::from(id)),
+        location: Location {
+            country: CountryCode::parse("DE").unwrap(),
+            state: "".into(),
+            city: "".into(),
+            latitude: 0.0,
+            longitude: 0.0,
+        },
+        payload,
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A record: session, event id, whether it ends the session, milliseconds since the one before (may go back).
+    Event(u8, u8, bool, i64),
+    /// A record that is no event.
+    Poison(i64),
+    /// This machine's clock moves on.
+    Wait(i64),
+    Commit,
+    Crash,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        12 => (0..6u8, 0..12u8, prop::bool::weighted(0.15), -3..14i64).prop_map(|(s, e, x, t)| Step::Event(s, e, x, t)),
+        1 => (-3..60i64).prop_map(Step::Poison),
+        3 => (0..60i64).prop_map(Step::Wait),
+        4 => Just(Step::Commit),
+        2 => Just(Step::Crash),
+    ];
+    prop::collection::vec(step, 1..150)
+}
+
+/// What a run made known: which offsets counted, and each session's story.
+#[derive(Default, Debug, PartialEq)]
+struct Outcome {
+    counted: BTreeSet<usize>,
+    stories: BTreeMap<String, Vec<u8>>,
+}
+
+/// The rules of the module's documentation, the slow way.
+fn reference(records: &[(i64, Option<Event<'static>>)]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut sessions: BTreeMap<String, (i64, BTreeSet<String>)> = BTreeMap::new();
+    let mut stream_time = i64::MIN;
+    for (offset, (time, event)) in records.iter().enumerate() {
+        stream_time = stream_time.max(*time);
+        let Some(event) = event else { continue };
+        let session = sessions.entry(event.session_id.to_string()).or_insert((stream_time, BTreeSet::new()));
+        if stream_time - session.0 > LIMITS.lifetime_ms {
+            *session = (stream_time, BTreeSet::new());
+        }
+        session.0 = stream_time;
+        if session.1.insert(event.event_id.to_string()) {
+            outcome.counted.insert(offset);
+            Entry::of(event).encode_into(outcome.stories.entry(event.session_id.to_string()).or_default());
+        }
+    }
+    outcome
+}
+
+/// What is durable after a commit, as the broker keeps it.
+struct Durable {
+    offset: usize,
+    position: Position,
+    checkpoints: BTreeMap<Box<str>, Vec<u8>>,
+    outcome: Outcome,
+}
+
+fn commit(table: &mut SessionTable, counted: &mut BTreeSet<usize>, next: usize, now: i64, all: bool, d: &mut Durable) {
+    let cut = table.cut(next as i64, now, all);
+    for (id, checkpoint) in cut.checkpoints {
+        match checkpoint {
+            Some(bytes) => drop(d.checkpoints.insert(id, bytes)),
+            None => drop(d.checkpoints.remove(&id)),
+        }
+    }
+    for patch in cut.stories {
+        d.outcome.stories.entry(patch.session_id.to_string()).or_default().extend(patch.entries);
+    }
+    d.outcome.counted.append(counted);
+    d.offset = next;
+    d.position = cut.position;
+    assert!(cut.position.restore_from <= next as i64);
+    assert!(cut.position.restore_from >= next as i64 - LIMITS.checkpoint_events);
+}
+
+fn restore(durable: &Durable, records: &[(i64, Option<Event<'static>>)], now: i64) -> SessionTable {
+    let decoded = durable.checkpoints.iter().map(|(id, bytes)| (id.clone(), Checkpoint::decode(bytes).unwrap()));
+    let checkpoints = decoded.collect();
+    let mut table = SessionTable::restore(LIMITS, checkpoints, durable.position, now);
+    let from = durable.position.restore_from as usize;
+    for (offset, (time, event)) in records.iter().enumerate().take(durable.offset).skip(from) {
+        match event {
+            Some(event) => drop(table.observe(event, offset as i64, *time, now)),
+            None => table.tick(*time),
+        }
+    }
+    table.finish_restoring();
+    table
+}
+
+fn run(steps: &[Step]) -> (Outcome, Vec<(i64, Option<Event<'static>>)>) {
+    let mut records: Vec<(i64, Option<Event<'static>>)> = Vec::new();
+    let (mut time, mut now) = (1_000, 0);
+    let mut durable = Durable {
+        offset: 0,
+        position: Position { restore_from: 0, stream_time: i64::MIN, pending_stories: 0 },
+        checkpoints: BTreeMap::new(),
+        outcome: Outcome::default(),
+    };
+    let mut table = SessionTable::new(LIMITS);
+    let mut counted = BTreeSet::new();
+    let mut next = 0;
+    let drain = |table: &mut SessionTable, counted: &mut BTreeSet<usize>, next: &mut usize, records: &[_], now| {
+        for (offset, (time, event)) in records.iter().enumerate().skip(*next) {
+            let (time, event): (&i64, &Option<Event<'static>>) = (time, event);
+            match event {
+                Some(event) if table.observe(event, offset as i64, *time, now) => drop(counted.insert(offset)),
+                Some(_) => {}
+                None => table.tick(*time),
+            }
+        }
+        *next = records.len();
+    };
+    for step in steps {
+        match step {
+            Step::Event(session, id, ends, gap) => {
+                time += gap;
+                records.push((time, Some(event(*session, *id, *ends))));
+            }
+            Step::Poison(gap) => {
+                time += gap;
+                records.push((time, None));
+            }
+            Step::Wait(ms) => now += ms,
+            Step::Commit => commit(&mut table, &mut counted, next, now, false, &mut durable),
+            Step::Crash => {
+                table = restore(&durable, &records, now);
+                counted.clear();
+                next = durable.offset;
+            }
+        }
+        drain(&mut table, &mut counted, &mut next, &records, now);
+    }
+    commit(&mut table, &mut counted, next, now, true, &mut durable);
+    assert_eq!(durable.position.pending_stories, 0);
+    (durable.outcome, records)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn crashes_change_neither_counts_nor_stories(steps in steps()) {
+        let (outcome, records) = run(&steps);
+        prop_assert_eq!(outcome, reference(&records));
+    }
+}
+
+#[test]
+fn a_duplicate_counts_once_while_its_session_is_known() {
+    let mut table = SessionTable::new(LIMITS);
+    assert!(table.observe(&event(1, 1, false), 0, 1_000, 0));
+    assert!(!table.observe(&event(1, 1, false), 1, 1_040, 0));
+    assert!(table.observe(&event(1, 2, true), 2, 1_080, 0));
+    assert!(!table.observe(&event(1, 2, true), 3, 1_130, 0));
+    assert!(table.observe(&event(1, 2, true), 4, 1_181, 0), "after its lifetime it is a new session");
+}
+
+#[test]
+fn a_story_goes_out_when_its_session_ends() {
+    let mut table = SessionTable::new(LIMITS);
+    table.observe(&event(1, 1, false), 0, 1_000, 0);
+    assert!(table.cut(1, 0, false).stories.is_empty());
+    table.observe(&event(1, 2, true), 1, 1_000, 0);
+    let cut = table.cut(2, 0, false);
+    assert_eq!(cut.stories.len(), 1);
+    assert!(cut.stories[0].first && cut.checkpoints.is_empty());
+    let mut story = Story::default();
+    story.apply(&cut.stories[0].entries, StoryLimits::default()).unwrap();
+    assert!(story.fields().get("end_time").is_some());
+    table.observe(&event(1, 3, false), 2, 1_000, 0);
+    let late = table.cut(3, 0, false);
+    assert!(!late.stories[0].first, "what comes late goes out as an addition");
+}

@@ -1,0 +1,101 @@
+//! Where documents are kept: one trait, and its implementations.
+//!
+//! - [`firestore`]: Google Cloud Firestore, or its emulator.
+//! - [`sqlite`]: an embedded file with the same documents and the same guards.
+//!
+//! A store keeps *documents* (fields under a path) with *versions*. A write names the version it expects
+//! ([`Guard`]); a commit of several writes happens whole or not at all.
+
+pub mod args;
+#[cfg(test)]
+mod contract_tests;
+pub mod firestore;
+pub mod open;
+pub mod sqlite;
+pub mod value;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+pub use args::StoreArgs;
+pub use value::{Fields, Value};
+
+/// The version of a document in the store: opaque, changed by every write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// Seconds of Firestore's `update_time`, or SQLite's counter.
+    pub major: i64,
+    /// Nanoseconds of Firestore's `update_time`, or 0.
+    pub minor: i32,
+}
+
+/// A document as it stands in the store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Its fields.
+    pub fields: Fields,
+    /// Its version.
+    pub version: Version,
+}
+
+/// What must hold in the store for a write to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// The document does not exist.
+    Absent,
+    /// The document exists in this version.
+    Version(Version),
+}
+
+/// A whole document to write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// Path from the database's root, such as `statistics/lifetime`.
+    pub path: String,
+    /// All its fields; others that the document has are removed.
+    pub fields: Fields,
+    /// What must hold.
+    pub guard: Guard,
+}
+
+/// Why a call to the store failed. Each says whether it may have had an effect, and whether a retry can help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A guard did not hold: nothing was written. Read the documents again.
+    #[error("a document is not in the expected version: {0}")]
+    Conflict(String),
+    /// The store did not do its work now. A commit may have happened all the same. A retry can help.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The store will never do this: wrong credentials, no such project, a document too large. A retry can't help.
+    #[error("the store refuses: {0}")]
+    Refused(String),
+}
+
+/// A store of documents. All calls are bounded in time by the implementation.
+pub trait DocumentStore: Send + Sync + 'static {
+    /// Reads documents by path; the result has the order of `paths`, `None` for one that does not exist.
+    fn read<'a>(&'a self, paths: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Stored>>, StoreError>>;
+
+    /// Writes documents, all or none. Returns their new versions in the order of `writes`, which must name different
+    /// documents and keep within [`MAX_WRITES`] and [`MAX_COMMIT_BYTES`].
+    fn commit<'a>(&'a self, writes: &'a [Write]) -> BoxFuture<'a, Result<Vec<Version>, StoreError>>;
+
+    /// All documents of all collections named `collection`, at whatever depth (a collection group), with their paths.
+    fn scan<'a>(&'a self, collection: &'a str) -> BoxFuture<'a, Result<Vec<(String, Fields)>, StoreError>>;
+
+    /// The ids (escaped, as in paths) of the documents directly in the collection at path `collection`, such as
+    /// `countries` or `products`, including those that have only sub-collections.
+    fn child_ids<'a>(&'a self, collection: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+}
+
+/// A store that is shared by tasks.
+pub type SharedStore = Arc<dyn DocumentStore>;
+
+/// The most writes of one commit.
+pub const MAX_WRITES: usize = 400;
+
+/// The most bytes of one commit, as [`Fields::size`] counts them, so that it stays below the 4 MiB that the emulator
+/// takes in one message (Firestore itself takes 10 MiB).
+pub const MAX_COMMIT_BYTES: usize = 2 * 1024 * 1024;

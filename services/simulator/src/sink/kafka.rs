@@ -1,0 +1,207 @@
+//! The event topic, by an idempotent producer.
+//!
+//! Acknowledgements come per partition, in any order between partitions. A ring remembers what each message in flight
+//! adds to the ledger; messages are counted strictly in the order they were sent, so that one number, how many are
+//! settled, tells a restarted worker where to go on.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+use super::{Sink, SinkError};
+use crate::delivery::Message;
+use crate::fact::{Fact, Line};
+use crate::options::ProducerOptions;
+use crate::tally::Tally;
+
+/// The most messages in flight; a power of two. At 600 bytes each it bounds a worker's queue to about 40 MB.
+const WINDOW: usize = 1 << 16;
+/// Messages between two looks at the acknowledgements.
+const POLL_EVERY: u32 = 128;
+
+const PENDING: u8 = 0;
+const ACKNOWLEDGED: u8 = 1;
+const FAILED: u8 = 2;
+
+/// Adds what the producer needs to a client's configuration.
+pub fn producer_config(client: &ClientConfig, options: &ProducerOptions) -> ClientConfig {
+    let mut config = client.clone();
+    let timeout_ms = u64::from(options.kafka_delivery_timeout_seconds) * 1000;
+    config
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("compression.type", &options.kafka_compression_type)
+        .set("linger.ms", options.kafka_linger_ms.to_string())
+        .set("batch.size", "1000000")
+        .set("batch.num.messages", "20000")
+        .set("queue.buffering.max.messages", (2 * WINDOW).to_string())
+        .set("queue.buffering.max.kbytes", "262144")
+        .set("message.timeout.ms", timeout_ms.to_string())
+        // The Java client's partitioner: keys land where other clients would put them.
+        .set("partitioner", "murmur2_random");
+    config
+}
+
+struct Acknowledgements {
+    states: Box<[AtomicU8]>,
+    failures: AtomicU64,
+}
+
+impl ClientContext for Acknowledgements {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+                tracing::error!(facility, "librdkafka: {message}");
+            }
+            RDKafkaLogLevel::Warning => tracing::warn!(facility, "librdkafka: {message}"),
+            _ => tracing::debug!(facility, "librdkafka: {message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, "Kafka: {reason}");
+    }
+}
+
+impl ProducerContext for Acknowledgements {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, sequence: usize) {
+        let state = match result {
+            Ok(_) => ACKNOWLEDGED,
+            Err((error, _)) => {
+                // Failures come in thousands: the first tells, then fewer and fewer.
+                let count = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+                if count.is_power_of_two() {
+                    tracing::error!(%error, count, "messages were not delivered");
+                }
+                FAILED
+            }
+        };
+        self.states[sequence % WINDOW].store(state, Ordering::Release);
+    }
+}
+
+/// Sends to the event topic.
+pub struct KafkaSink {
+    producer: BaseProducer<Acknowledgements>,
+    topic: String,
+    facts: VecDeque<Fact>,
+    lines: VecDeque<Line>,
+    /// The lines of the order being counted.
+    order: Vec<Line>,
+    /// Sequence number of the next message.
+    next: usize,
+    until_poll: u32,
+}
+
+impl KafkaSink {
+    /// Makes the producer. It connects when it has something to send.
+    ///
+    /// # Errors
+    ///
+    /// If librdkafka refuses the configuration.
+    pub fn new(config: &ClientConfig, topic: &str) -> Result<Self, SinkError> {
+        let states = (0..WINDOW).map(|_| AtomicU8::new(PENDING)).collect();
+        let producer = config.create_with_context(Acknowledgements { states, failures: AtomicU64::new(0) })?;
+        Ok(Self {
+            producer,
+            topic: topic.to_owned(),
+            facts: VecDeque::with_capacity(WINDOW),
+            lines: VecDeque::new(),
+            order: Vec::new(),
+            next: 0,
+            until_poll: POLL_EVERY,
+        })
+    }
+
+    fn count_settled(&mut self, tally: &mut Tally) {
+        while let Some(fact) = self.facts.front() {
+            let oldest = self.next - self.facts.len();
+            let state = self.producer.context().states[oldest % WINDOW].load(Ordering::Acquire);
+            if state == PENDING {
+                return;
+            }
+            self.order.clear();
+            self.order.extend(self.lines.drain(..fact.line_count()));
+            if state == ACKNOWLEDGED {
+                tally.add(fact, &self.order);
+            } else {
+                tally.fail();
+            }
+            self.facts.pop_front();
+        }
+    }
+
+    fn poll(&mut self, wait: Duration, tally: &mut Tally) {
+        self.producer.poll(wait);
+        self.until_poll = POLL_EVERY;
+        self.count_settled(tally);
+    }
+}
+
+impl Sink for KafkaSink {
+    fn send(
+        &mut self,
+        message: &Message<'_>,
+        tally: &mut Tally,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<bool, SinkError> {
+        self.until_poll -= 1;
+        if self.until_poll == 0 {
+            self.poll(Duration::ZERO, tally);
+        }
+        while self.facts.len() >= WINDOW {
+            if stopped() {
+                return Ok(false);
+            }
+            self.poll(Duration::from_millis(2), tally);
+        }
+        let slot = &self.producer.context().states[self.next % WINDOW];
+        slot.store(PENDING, Ordering::Release);
+        let mut record = BaseRecord::with_opaque_to(&self.topic, self.next).key(message.key).payload(message.value);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => break,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                    if stopped() {
+                        return Ok(false);
+                    }
+                    record = refused;
+                    self.producer.poll(Duration::from_millis(2));
+                }
+                Err((error, _)) => return Err(error.into()),
+            }
+        }
+        self.next += 1;
+        self.facts.push_back(message.fact);
+        self.lines.extend(message.lines);
+        Ok(true)
+    }
+
+    fn settle(&mut self, tally: &mut Tally) -> Result<(), SinkError> {
+        self.poll(Duration::ZERO, tally);
+        match self.producer.client().fatal_error() {
+            Some((code, reason)) => {
+                tracing::error!(%code, "the idempotent producer cannot go on: {reason}");
+                Err(KafkaError::MessageProduction(code).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn idle(&mut self, deadline: Instant) {
+        self.producer.poll(deadline.saturating_duration_since(Instant::now()));
+    }
+
+    fn in_flight(&self) -> usize {
+        self.facts.len()
+    }
+}
