@@ -24,20 +24,25 @@ help: ## This list
 	@echo "Start with: make run                        watch a simulated shop, Ctrl-C stops everything"
 	@echo "            make run EVENTS=50000 SEED=1    a finite run, audited to the cent"
 	@echo "            make test                       everything proven on this machine"
+	@echo "            make attacker-up                nobody gets in"
 
-init: build ## Install what is missing; make certificates and passwords (ROTATE=ca,passwords,… renews)
+init: build ## Install what is missing, build, make certificates and passwords (ROTATE=ca,passwords,… renews)
 	@$(BIN)/storepulse-pki init $(if $(ROTATE),--rotate $(ROTATE))
 
 run: init ## Everything on this machine: cluster, simulator, analytics (EVENTS, SEED, RATE)
 	@$(BIN)/storepulse-local run $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE))
 
-test: prerequisites lint ## Formatting, lints, unit, property and end-to-end tests
+test: lint ## Formatting, lints, unit, property and end-to-end tests
 	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
 
-lint: ## Formatting and lints
+lint: prerequisites ## Formatting, lints, and the rules on dependencies (where cargo-deny is installed)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if command -v cargo-deny >/dev/null; then \
+		echo "cargo deny --offline --locked check licenses bans sources"; \
+		cargo deny --offline --locked check licenses bans sources; \
+	else echo "lint: cargo-deny is not installed, so licences and sources are not checked (cargo install cargo-deny)"; fi
 
 build: prerequisites ## Build every service (PROFILE=release or dev)
 	cargo build --workspace --bins --locked --profile $(PROFILE)

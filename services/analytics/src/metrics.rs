@@ -1,6 +1,6 @@
 //! What the service counts.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use storepulse_events::{Payload, Reason};
 
 use crate::document::Tier;
@@ -22,6 +22,8 @@ pub struct Metrics {
     pub lag_deltas: IntGaugeVec,
     /// Documents written, by tier.
     pub documents_written: IntCounterVec,
+    /// Documents written for each event counted, since this process began.
+    pub documents_per_event: Gauge,
     /// Documents read.
     pub documents_read: IntCounter,
     /// Documents that wait to be written.
@@ -89,6 +91,12 @@ impl Metrics {
             lag_events: gauges("lag_events", "Events that are not in a committed transaction yet", "partition")?,
             lag_deltas: gauges("lag_deltas", "Delta records that are not in the store yet", "partition")?,
             documents_written: counters("documents_written_total", "Documents written to the store", "tier")?,
+            documents_per_event: {
+                let help = "Documents written for each event counted, since this process began";
+                let metric = Gauge::new("documents_per_event", help)?;
+                registry.register(Box::new(metric.clone()))?;
+                metric
+            },
             documents_read: counter("documents_read_total", "Documents read from the store")?,
             documents_dirty: gauge("documents_dirty", "Documents that wait to be written")?,
             documents_cached: gauge("documents_cached", "Documents in memory")?,
@@ -108,5 +116,15 @@ impl Metrics {
         Reason::ALL.iter().for_each(|r| drop(metrics.dead_letters.with_label_values(&[r.as_str()])));
         Tier::ALL.iter().for_each(|t| drop(metrics.documents_written.with_label_values(&[t.as_str()])));
         Ok(metrics)
+    }
+
+    /// Brings [`Self::documents_per_event`] up to date.
+    pub fn update_ratio(&self) {
+        let written: u64 =
+            Tier::ALL.iter().map(|t| self.documents_written.with_label_values(&[t.as_str()]).get()).sum();
+        let events: u64 = Payload::TYPES.iter().map(|t| self.events.with_label_values(&[t]).get()).sum();
+        if events > 0 {
+            self.documents_per_event.set(written as f64 / events as f64);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use storepulse_events::topics;
 use storepulse_platform::{Failure, http, preflight, shutdown};
+use tokio_util::sync::CancellationToken;
 
 use crate::aggregate::stage::{StageConfig, TOPICS};
 use crate::aggregate::worker::WorkerConfig;
@@ -44,7 +45,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             preflight(&client, &names, CLUSTER)
         };
-        tokio::task::spawn_blocking(check).await.map_err(Failure::runtime)?.map_err(Failure::runtime)?
+        tokio::task::spawn_blocking(check).await.map_err(Failure::runtime)??
     };
     let [events, deltas, sessions, dead_letters] = partitions[..] else {
         return Err(Failure::runtime("the cluster did not describe all topics"));
@@ -96,15 +97,21 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         story_limits: args.common.sessions.story_limits(),
     };
 
+    // The second stage stops after the first, so that it can still write what the first one committed last.
+    let stop_second = CancellationToken::new();
     let first = {
-        let (metrics, health, stop) = (metrics.clone(), health.clone(), stop.clone());
-        move || aggregate::run(&aggregate, &metrics, &health, &stop)
+        let (metrics, health) = (metrics.clone(), health.clone());
+        let (stop, stop_second) = (stop.clone(), stop_second.clone());
+        move || {
+            aggregate::run(&aggregate, &metrics, &health, &stop);
+            stop_second.cancel();
+        }
     };
     let second = {
         let (metrics, health, stop) = (metrics.clone(), health.clone(), stop.clone());
         let runtime = tokio::runtime::Handle::current();
         move || {
-            let outcome = materialise::run(&materialiser, &store, &runtime, &metrics, &health, &stop);
+            let outcome = materialise::run(&materialiser, &store, &runtime, &metrics, &health, &stop_second);
             // Without this stage the other one would pile up changes that nobody sees.
             stop.cancel();
             outcome

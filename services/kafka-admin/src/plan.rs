@@ -56,6 +56,7 @@ impl Plan {
                 .chain([("min.insync.replicas".to_owned(), min_isr.clone())])
                 .collect(),
         };
+        let large = || ("max.message.bytes", "2097152".to_owned());
         let days = |n: u64| ("retention.ms", (n * DAY_MS).to_string());
         Self {
             topics: vec![
@@ -69,9 +70,21 @@ impl Plan {
                         ("max.message.bytes", "1048576".to_owned()),
                     ],
                 ),
-                topic(topics::DELTAS, 12, &[days(7)]),
-                topic(topics::SESSIONS, 12, &[("cleanup.policy", "compact".to_owned())]),
-                topic(topics::DEAD_LETTERS, 3, &[days(30)]),
+                topic(topics::DELTAS, 12, &[days(7), large()]),
+                // Small segments, closed soon, so that compaction keeps what a restart reads short.
+                topic(
+                    topics::SESSIONS,
+                    12,
+                    &[
+                        ("cleanup.policy", "compact".to_owned()),
+                        ("segment.bytes", "16777216".to_owned()),
+                        ("segment.ms", "600000".to_owned()),
+                        ("min.cleanable.dirty.ratio", "0.1".to_owned()),
+                        large(),
+                    ],
+                ),
+                // A rejected message of the largest size must fit with its headers.
+                topic(topics::DEAD_LETTERS, 3, &[days(30), large()]),
                 topic(topics::READY, 1, &[("retention.ms", (DAY_MS / 24).to_string())]),
             ],
             users: ["simulator", "analytics", "auditor"].map(str::to_owned).to_vec(),

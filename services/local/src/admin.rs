@@ -30,5 +30,5 @@ async fn apply_plan(state: &State, security: &Security) -> storepulse_kafka_admi
     }
     let report = storepulse_kafka_admin::apply(&config, &plan, &passwords).await?;
     let made = |kind| report.count(kind, Outcome::Created) + report.count(kind, Outcome::Changed);
-    Ok(format!("{}, {}, {} made", made("topic"), made("user"), made("acl")))
+    Ok(format!("made {} topics, {} users, {} permissions", made("topic"), made("user"), made("acl")))
 }

@@ -44,7 +44,10 @@ fn main() -> ExitCode {
     match storepulse_pki::init(&options) {
         Ok(report) => {
             print!("{report}");
-            if options.rotates(Rotate::Ca) || options.rotates(Rotate::Passwords) {
+            if [Rotate::Ca, Rotate::Brokers, Rotate::Clients, Rotate::Passwords]
+                .iter()
+                .any(|group| options.rotates(*group))
+            {
                 println!("Restart the cluster and the services, so that they use what was renewed.");
             }
             ExitCode::SUCCESS

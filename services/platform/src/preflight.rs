@@ -3,10 +3,11 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
-use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{ClientConfig, ClientContext};
+
+use crate::Failure;
 
 /// Why the cluster can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +70,12 @@ impl PreflightError {
     /// Whether waiting may help.
     pub const fn is_retriable(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Other { .. })
+    }
+}
+
+impl From<PreflightError> for Failure {
+    fn from(error: PreflightError) -> Self {
+        if error.is_retriable() { Self::runtime(error) } else { Self::config(error) }
     }
 }
 

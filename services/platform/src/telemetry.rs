@@ -24,7 +24,7 @@ pub struct LogArgs {
     #[arg(long, env = "LOG_FORMAT", value_name = "LOG_FORMAT", default_value = "auto")]
     pub log_format: LogFormat,
     /// What is logged: a level (error, warn, info, debug, trace), or directives such as `info,storepulse_analytics=debug`
-    #[arg(long, env = "LOG_LEVEL", value_name = "LOG_LEVEL", default_value = "info")]
+    #[arg(long, env = "LOG_LEVEL", value_name = "LOG_LEVEL", default_value = "info,firestore=warn")]
     pub log_level: String,
 }
 
@@ -42,6 +42,7 @@ pub fn init(args: &LogArgs) -> Result<(), String> {
         LogFormat::Auto => std::io::stderr().is_terminal(),
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
     if human {
         lines.with_target(false).try_init().map_err(|e| e.to_string())
     } else {

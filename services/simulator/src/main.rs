@@ -77,7 +77,7 @@ async fn supervise(
             checked = check => checked.map_err(Failure::runtime)?,
             () = stop.cancelled() => return Ok(()),
         };
-        checked.map_err(|e| if e.is_retriable() { Failure::runtime(e) } else { Failure::config(e) })?;
+        checked?;
     }
     let metrics = Metrics::new().map_err(Failure::runtime)?;
     let workers = metrics.workers.clone();

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::worker::{Worker, WorkerConfig, WorkerCut};
 use crate::health::Health;
-use crate::kafka::group::{Event, Group, Queue};
+use crate::kafka::group::{Event, Group, Queue, member_config};
 use crate::kafka::restore::{RestoreError, Restored, Restorer};
 use crate::kafka::transaction::{TransactionError, Transactions};
 use crate::metrics::Metrics;
@@ -207,7 +207,10 @@ impl<'a> Stage<'a> {
             .set("message.timeout.ms", config.transaction_timeout.as_millis().to_string())
             .set("message.max.bytes", "2097152")
             .set("compression.type", "lz4")
-            .set("linger.ms", "1")
+            .set("linger.ms", "0")
+            // The first request of a transaction is refused until the markers of the one before are written, which takes
+            // a few milliseconds: the default of 100 ms would be most of a transaction's time.
+            .set("retry.backoff.ms", "5")
             .set("queue.buffering.max.kbytes", "262144")
             .set("queue.buffering.max.messages", "1000000");
         let transactions = Transactions::open(&producer, Duration::from_secs(60), metrics.clone())?;
@@ -224,21 +227,7 @@ impl<'a> Stage<'a> {
             failed: Mutex::new(None),
             metrics: metrics.clone(),
         });
-        let mut consumer = config.client.clone();
-        consumer
-            .set("group.id", &config.group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("isolation.level", "read_committed")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("statistics.interval.ms", "500")
-            .set("fetch.wait.max.ms", "50")
-            .set("fetch.queue.backoff.ms", "10")
-            .set("queued.max.messages.kbytes", "8192");
-        for (name, value) in &config.membership {
-            consumer.set(name, value);
-        }
+        let consumer = member_config(&config.client, &config.group, &config.membership);
         let on_revoke = {
             let core = Arc::downgrade(&core);
             Box::new(move |partitions: &[i32], lost: bool| {

@@ -6,6 +6,7 @@ use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use rdkafka::Message;
+use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use storepulse_events::{Currency, Payload, Reason, Rejection, decode, topics};
 
@@ -209,6 +210,7 @@ impl Work {
             for _ in 0..TURN {
                 match partition.queue.poll(Duration::ZERO) {
                     None => break,
+                    Some(Err(KafkaError::PartitionEOF(_))) => {}
                     Some(Err(error)) => {
                         tracing::debug!(partition = number, %error, "reading events");
                         break;
@@ -249,15 +251,11 @@ impl Work {
     fn cut(&mut self, all: bool) -> WorkerCut {
         let now = self.now();
         let mut cut = WorkerCut { tally: std::mem::take(&mut self.tally), ..WorkerCut::default() };
-        let mut stories: HashMap<Box<str>, (bool, Vec<u8>)> = HashMap::new();
+        let mut stories = Vec::new();
         for (number, partition) in &mut self.partitions {
             let part = partition.table.cut(partition.next_offset, now, all);
             let silent = part.stories.is_empty() && part.checkpoints.is_empty();
-            for StoryPatch { session_id, first, entries } in part.stories {
-                let (is_first, all_entries) = stories.entry(session_id).or_insert((first, Vec::new()));
-                *is_first &= first;
-                all_entries.extend_from_slice(&entries);
-            }
+            stories.extend(part.stories);
             for (id, value) in part.checkpoints {
                 let key = Some(id.as_bytes().to_vec());
                 cut.records.push(Record { topic: topics::SESSIONS, partition: *number, key, value, headers: vec![] });
@@ -277,11 +275,11 @@ impl Work {
     }
 
     /// The changes of the cut as records of the delta topic, each document in its partition.
-    fn deltas(&mut self, stories: HashMap<Box<str>, (bool, Vec<u8>)>, records: &mut Vec<Record>) {
+    fn deltas(&mut self, stories: Vec<StoryPatch>, records: &mut Vec<Record>) {
         let mut batches: BTreeMap<i32, DeltaBatch> = BTreeMap::new();
-        let stories = stories.into_iter().map(|(id, (first, entries))| {
+        let stories = stories.into_iter().map(|StoryPatch { session_id, first, entries }| {
             let change = Change::Story { first, entries };
-            (DocumentId::Session(id), change)
+            (DocumentId::Session(session_id), change)
         });
         for (id, change) in self.folder.drain().into_iter().chain(stories) {
             batches.entry(id.partition(self.config.delta_partitions)).or_default().push(&id, &change);

@@ -132,7 +132,7 @@ pub async fn audit(args: &AuditArgs) -> Result<AuditReport, Failure> {
     let wait = Duration::from_secs(u64::from(args.wait_seconds));
     let read = move || -> Result<_, Failure> {
         let names = [&common.kafka_event_topic[..], storepulse_events::topics::DELTAS];
-        preflight(&client, &names, Duration::from_secs(20)).map_err(Failure::runtime)?;
+        preflight(&client, &names, Duration::from_secs(20))?;
         let reader = AuditReader::new(&client, &common.kafka_event_topic, &common.kafka_group_id);
         let reader = reader.map_err(Failure::runtime)?;
         let drained = wait_until_drained(&reader, &common.materialiser_group(), wait)?;

@@ -1,6 +1,6 @@
 //! The contract's rules, one event after another, in plain maps. Slow, and plain to read: this is what "exact" means.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
@@ -36,7 +36,12 @@ pub struct Expected {
 struct Known {
     last: i64,
     ids: HashSet<String>,
+    /// The ids in the order in which they came.
+    order: VecDeque<String>,
 }
+
+/// A session remembers so many ids.
+const REMEMBERED: usize = 40_000;
 
 /// Computes the documents from messages.
 pub struct Reference {
@@ -94,7 +99,7 @@ impl Reference {
                 return;
             }
         };
-        let fresh = || Known { last: now, ids: HashSet::new() };
+        let fresh = || Known { last: now, ids: HashSet::new(), order: VecDeque::new() };
         let known = self.known.entry((partition, event.session_id.to_string())).or_insert_with(fresh);
         if now - known.last > self.rules.lifetime_ms {
             *known = fresh();
@@ -103,6 +108,12 @@ impl Reference {
         if !known.ids.insert(event.event_id.to_string()) {
             self.duplicates += 1;
             return;
+        }
+        known.order.push_back(event.event_id.to_string());
+        if known.order.len() > REMEMBERED
+            && let Some(oldest) = known.order.pop_front()
+        {
+            known.ids.remove(&oldest);
         }
         self.events += 1;
         self.count(&event);

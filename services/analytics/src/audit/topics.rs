@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use storepulse_events::topics;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::kafka::onlooker::{Onlooker, OnlookerContext};
 use crate::session::Position;
 
 /// Why a topic can't be read for the audit.
@@ -72,7 +73,7 @@ const CALL: Duration = Duration::from_secs(10);
 /// Reads the service's topics as an onlooker: it joins no group and commits nothing.
 pub struct AuditReader {
     client: ClientConfig,
-    consumer: BaseConsumer,
+    consumer: Onlooker,
     topic: String,
 }
 
@@ -91,7 +92,7 @@ impl AuditReader {
             .set("auto.offset.reset", "error")
             .set("fetch.wait.max.ms", "20")
             .set("group.id", group);
-        let consumer = client.create()?;
+        let consumer = client.create_with_context(OnlookerContext)?;
         Ok(Self { client, consumer, topic: topic.to_owned() })
     }
 
@@ -105,11 +106,7 @@ impl AuditReader {
         Ok(metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id())).collect())
     }
 
-    fn committed(
-        &self,
-        consumer: &BaseConsumer,
-        topic: &str,
-    ) -> Result<BTreeMap<i32, (Option<i64>, String)>, ReadError> {
+    fn committed(&self, consumer: &Onlooker, topic: &str) -> Result<BTreeMap<i32, (Option<i64>, String)>, ReadError> {
         let mut list = TopicPartitionList::new();
         for partition in self.partitions(topic)? {
             list.add_partition(topic, partition);
@@ -139,8 +136,12 @@ impl AuditReader {
                 drained.pending_stories += position.pending_stories;
             }
         }
-        let other: BaseConsumer =
-            self.client.clone().set("group.id", materialiser).create().map_err(Self::error(topics::DELTAS))?;
+        let other: Onlooker = self
+            .client
+            .clone()
+            .set("group.id", materialiser)
+            .create_with_context(OnlookerContext)
+            .map_err(Self::error(topics::DELTAS))?;
         let mut starts = BTreeMap::new();
         for (partition, (offset, _)) in self.committed(&other, topics::DELTAS)? {
             starts.insert(partition, offset.unwrap_or(0));
@@ -206,7 +207,7 @@ impl AuditReader {
 /// Reads each partition from its start to its end, or until `each` says that it has seen enough of the message's
 /// partition.
 fn read(
-    consumer: &BaseConsumer,
+    consumer: &Onlooker,
     topic: &str,
     starts: &BTreeMap<i32, i64>,
     mut each: impl FnMut(&BorrowedMessage<'_>) -> bool,

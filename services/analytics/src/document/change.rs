@@ -4,6 +4,8 @@
 //! [`Change`] in postcard's format. A document stands in one record at most once, so "the offset that a document has
 //! absorbed" tells exactly which changes it holds.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::DocumentId;
@@ -42,11 +44,18 @@ pub struct DeltaError(String);
 pub struct DeltaBatch {
     done: Vec<Vec<u8>>,
     current: Vec<u8>,
+    sessions: HashSet<Box<str>>,
 }
 
 impl DeltaBatch {
-    /// Adds a change. The caller adds each document once.
+    /// Adds a change. A session may come several times, its parts in order; a counting document comes once.
     pub fn push(&mut self, id: &DocumentId, change: &Change) {
+        if let DocumentId::Session(session) = id
+            && !self.sessions.insert(session.clone())
+        {
+            self.close();
+            self.sessions.insert(session.clone());
+        }
         if self.current.is_empty() {
             self.current.push(VERSION);
         }
@@ -56,15 +65,20 @@ impl DeltaBatch {
         self.current = postcard::to_extend(&(id, change), buffer).unwrap_or_default();
         debug_assert!(self.current.len() > start);
         if self.current.len() >= RECORD_BYTES {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        if !self.current.is_empty() {
             self.done.push(std::mem::take(&mut self.current));
         }
+        self.sessions.clear();
     }
 
     /// The records, ready to be sent.
     pub fn into_records(mut self) -> Vec<Vec<u8>> {
-        if !self.current.is_empty() {
-            self.done.push(self.current);
-        }
+        self.close();
         self.done
     }
 
@@ -107,6 +121,17 @@ mod tests {
         assert!(records.iter().all(|r| r.len() < RECORD_BYTES + 100));
         let read: Vec<_> = records.iter().flat_map(|r| DeltaBatch::read(r).unwrap()).collect();
         assert_eq!(read, entries);
+    }
+
+    #[test]
+    fn a_session_stands_in_a_record_once() {
+        let mut batch = DeltaBatch::default();
+        for i in [0, 1, 0, 0, 2] {
+            let (id, change) = entry(i);
+            batch.push(&id, &change);
+        }
+        let sizes: Vec<usize> = batch.into_records().iter().map(|r| DeltaBatch::read(r).unwrap().len()).collect();
+        assert_eq!(sizes, [2, 1, 2]);
     }
 
     #[test]

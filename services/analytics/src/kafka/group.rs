@@ -13,6 +13,29 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 
+/// The settings of a member of `group`: offsets are committed by hand, only committed transactions are seen, and
+/// partitions move one by one. `more` are settings on top, such as the session time-out.
+pub fn member_config(client: &ClientConfig, group: &str, more: &[(String, String)]) -> ClientConfig {
+    let mut config = client.clone();
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", "read_committed")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("statistics.interval.ms", "500")
+        .set("fetch.wait.max.ms", "20")
+        .set("fetch.queue.backoff.ms", "10")
+        // For each partition, because each has a queue of its own.
+        .set("queued.max.messages.kbytes", "4096");
+    for (name, value) in more {
+        config.set(name, value);
+    }
+    config
+}
+
 /// A queue with the messages of one partition.
 pub type Queue = PartitionQueue<GroupContext>;
 
@@ -54,6 +77,7 @@ impl ClientContext for GroupContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::PartitionEOF) => {}
             Some(RDKafkaErrorCode::AllBrokersDown) => tracing::warn!(reason, "no broker can be reached"),
             _ => tracing::debug!(%error, reason, "Kafka client"),
         }

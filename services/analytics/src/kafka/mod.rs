@@ -2,5 +2,6 @@
 
 pub mod group;
 pub mod instance;
+pub mod onlooker;
 pub mod restore;
 pub mod transaction;

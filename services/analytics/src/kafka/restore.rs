@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use storepulse_events::{Currency, decode, topics};
 
+use super::onlooker::{Onlooker, OnlookerContext};
 use crate::session::{Checkpoint, Limits, Position, SessionTable};
 
 /// A partition's sessions as they were at its committed offset.
@@ -42,9 +43,9 @@ pub enum RestoreError {
 /// Restores partitions; made anew for each assignment.
 pub struct Restorer {
     /// Sees only committed transactions; its group is the service's, to read the group's offsets.
-    committed: BaseConsumer,
+    committed: Onlooker,
     /// Sees everything, to know where a partition really ends.
-    uncommitted: BaseConsumer,
+    uncommitted: Onlooker,
     topic: String,
     currency: Currency,
     limits: Limits,
@@ -63,9 +64,9 @@ impl Restorer {
     pub fn new(config: &ClientConfig, topic: &str, currency: Currency, limits: Limits) -> Result<Self, KafkaError> {
         let mut config = config.clone();
         config.set("enable.auto.commit", "false").set("enable.partition.eof", "true");
-        config.set("auto.offset.reset", "error");
-        let committed = config.clone().set("isolation.level", "read_committed").create()?;
-        let uncommitted = config.set("isolation.level", "read_uncommitted").create()?;
+        config.set("auto.offset.reset", "error").set("fetch.wait.max.ms", "5");
+        let committed = config.clone().set("isolation.level", "read_committed").create_with_context(OnlookerContext)?;
+        let uncommitted = config.set("isolation.level", "read_uncommitted").create_with_context(OnlookerContext)?;
         Ok(Self { committed, uncommitted, topic: topic.to_owned(), currency, limits })
     }
 

@@ -17,7 +17,7 @@ use crate::document::state::StateError;
 use crate::document::story::StoryLimits;
 use crate::document::{Change, DeltaBatch, DocumentId};
 use crate::health::Health;
-use crate::kafka::group::{Event, Group, Queue};
+use crate::kafka::group::{Event, Group, Queue, member_config};
 use crate::metrics::Metrics;
 use crate::store::{SharedStore, StoreError, Stored, Version};
 
@@ -124,6 +124,9 @@ struct Partition {
     assignment: u64,
     next: i64,
     committed: i64,
+    /// Whether the queue was read to the partition's end. Offsets alone can't tell, because the markers of
+    /// transactions take offsets too.
+    at_end: bool,
 }
 
 /// Changes that wait until their documents are loaded: partition, offset, changes.
@@ -155,6 +158,8 @@ struct Stage<'a> {
 const PARALLEL: usize = 4;
 /// Records taken before their documents are loaded.
 const BATCH: usize = 256;
+/// The longest time that draining takes, in milliseconds.
+const DRAIN_MS: i64 = 4_000;
 const OFFSETS_EVERY: Duration = Duration::from_millis(500);
 
 impl<'a> Stage<'a> {
@@ -166,21 +171,7 @@ impl<'a> Stage<'a> {
         health: &'a Health,
         stop: &'a CancellationToken,
     ) -> Result<Self, StageError> {
-        let mut client = config.client.clone();
-        client
-            .set("group.id", &config.group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("isolation.level", "read_committed")
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("statistics.interval.ms", "500")
-            .set("fetch.wait.max.ms", "20")
-            .set("fetch.queue.backoff.ms", "10")
-            .set("queued.max.messages.kbytes", "4096");
-        for (name, value) in &config.membership {
-            client.set(name, value);
-        }
+        let client = member_config(&config.client, &config.group, &config.membership);
         let group = Group::join(&client, topics::DELTAS, None)?;
         let (answer, answers) = std::sync::mpsc::channel();
         let cache = Cache::new(config.capacity, config.intervals, config.story_limits);
@@ -233,16 +224,21 @@ impl<'a> Stage<'a> {
         self.drain()
     }
 
-    /// Writes what waits, for a few seconds, and commits. What does not make it is done by the next owner.
+    /// Reads what was committed last, writes what waits, for a few seconds, and commits. What does not make it is done
+    /// by the next owner.
     fn drain(&mut self) -> Result<(), StageError> {
-        let until = Instant::now() + Duration::from_secs(6);
-        while (self.cache.dirty() > 0 || self.parked.is_some()) && Instant::now() < until {
+        const LAST_CHANGES: i64 = 300;
+        let started = self.now();
+        let rests = |stage: &Self| stage.cache.dirty() == 0 && stage.parked.is_none();
+        while !(rests(self) && self.now() - self.last_change.max(started) >= LAST_CHANGES) {
+            if self.now() - started >= DRAIN_MS {
+                tracing::warn!(documents = self.cache.dirty(), "not everything was written; the next start does it");
+                break;
+            }
             self.group.poll(Duration::from_millis(2))?;
             self.take_answers()?;
+            self.read()?;
             self.flush(true);
-        }
-        if self.cache.dirty() > 0 {
-            tracing::warn!(documents = self.cache.dirty(), "not everything was written; the next start does it");
         }
         self.commit_offsets(CommitMode::Sync);
         Ok(())
@@ -254,7 +250,7 @@ impl<'a> Stage<'a> {
         self.assignments += 1;
         let assignment = self.assignments;
         for (partition, queue) in queues {
-            self.partitions.insert(partition, Partition { queue, assignment, next: -1, committed: -1 });
+            self.partitions.insert(partition, Partition { queue, assignment, next: -1, committed: -1, at_end: false });
         }
         self.metrics.partitions.with_label_values(&[PART]).set(self.partitions.len() as i64);
         self.health.well(PART);
@@ -287,6 +283,7 @@ impl<'a> Stage<'a> {
             while batch.len() < BATCH {
                 match partition.queue.poll(Duration::ZERO) {
                     None => break,
+                    Some(Err(KafkaError::PartitionEOF(_))) => partition.at_end = true,
                     Some(Err(error)) => {
                         tracing::debug!(partition = number, %error, "reading changes");
                         break;
@@ -299,6 +296,7 @@ impl<'a> Stage<'a> {
                         let changes = DeltaBatch::read(message.payload().unwrap_or_default())
                             .map_err(|error| StageError::Delta { partition: *number, offset, error })?;
                         partition.next = offset + 1;
+                        partition.at_end = false;
                         if partition.committed < 0 {
                             partition.committed = offset;
                         }
@@ -487,6 +485,7 @@ impl<'a> Stage<'a> {
     fn report(&self) {
         self.metrics.documents_dirty.set(self.cache.dirty() as i64);
         self.metrics.documents_cached.set(self.cache.len() as i64);
+        self.metrics.update_ratio();
         let ends = self.group.ends();
         for (number, partition) in &self.partitions {
             if let Some(end) = ends.get(number)

@@ -5,7 +5,7 @@
 //! *Stream time* of a partition is the highest record timestamp seen in it; the topic stamps records when the broker
 //! appends them (`LogAppendTime`), so no client's clock has a say. A session is known from its first event until
 //! stream time has moved [`Limits::lifetime_ms`] past its last event (a duplicate is an event here). While it is known,
-//! an event id counts once. That is a function of the partition alone, so every instance, and the audit, comes to the
+//! an event id counts once, as long as it is among the session's last [`ids::MAX_IDS`]. That is a function of the partition alone, so every instance, and the audit, comes to the
 //! same result.
 //!
 //! # Stories
@@ -21,7 +21,7 @@
 //! See `docs/decisions/0002-sessions-without-a-changelog.md`.
 
 pub mod checkpoint;
-mod ids;
+pub mod ids;
 pub mod position;
 mod table;
 

@@ -54,7 +54,8 @@ struct Session {
     last_seen: i64,
     ended: bool,
     emitted: bool,
-    pending: Vec<u8>,
+    /// Entries that have not gone out, in pieces of about [`PIECE`] bytes.
+    pending: Vec<Vec<u8>>,
     /// This machine's time of the first and the last event of what is pending.
     pending_since: i64,
     touched: i64,
@@ -81,6 +82,9 @@ pub struct SessionTable {
     restored: Option<HashMap<u128, i64>>,
     last_scan: i64,
 }
+
+/// A piece of a story is begun anew when it has so many bytes, so that each fits a record of the delta topic.
+const PIECE: usize = 128 * 1024;
 
 fn key(session_id: &str) -> u128 {
     xxh3_128(session_id.as_bytes())
@@ -119,7 +123,7 @@ impl SessionTable {
                 last_seen: checkpoint.last_seen,
                 ended: checkpoint.ended,
                 emitted: checkpoint.emitted,
-                pending: checkpoint.pending,
+                pending: if checkpoint.pending.is_empty() { Vec::new() } else { vec![checkpoint.pending] },
                 pending_since: now,
                 touched: now,
                 dirty_since: None,
@@ -143,7 +147,7 @@ impl SessionTable {
         self.checkpoints.clear();
         for key in self.ready.drain(..) {
             if let Some(session) = self.ended.get_mut(&key) {
-                session.pending = Vec::new();
+                session.pending.clear();
                 session.emitted = true;
             }
         }
@@ -193,7 +197,7 @@ impl SessionTable {
         let known = self.open.remove(&key).or_else(|| self.ended.remove(&key));
         let mut session = known.filter(|s| !self.is_expired(s)).unwrap_or_else(|| Session {
             id: (*event.session_id).into(),
-            ids: Ids::Few(Vec::with_capacity(8)),
+            ids: Ids::default(),
             last_seen: self.stream_time,
             ended: false,
             emitted: false,
@@ -215,7 +219,12 @@ impl SessionTable {
             }
             session.touched = now;
             session.ended |= ends;
-            Entry::of(event).encode_into(&mut session.pending);
+            if session.pending.last().is_none_or(|piece| piece.len() >= PIECE) {
+                session.pending.push(Vec::new());
+            }
+            if let Some(piece) = session.pending.last_mut() {
+                Entry::of(event).encode_into(piece);
+            }
         }
         if session.ended {
             if counts {
@@ -246,13 +255,10 @@ impl SessionTable {
     }
 
     fn forget(&mut self, session: Option<(u128, Session)>) {
-        let Some((_, session)) = session else { return };
+        let Some((_, mut session)) = session else { return };
+        take_story(&mut session, &mut self.stories);
         if session.checkpointed {
-            self.checkpoints.push((session.id.clone(), None));
-        }
-        if !session.pending.is_empty() {
-            let (first, entries) = (!session.emitted, session.pending);
-            self.stories.push(StoryPatch { session_id: session.id, first, entries });
+            self.checkpoints.push((session.id, None));
         }
     }
 
@@ -287,7 +293,8 @@ impl SessionTable {
         let limits = self.limits;
         for (_, session) in self.open.iter_mut() {
             let waits = now.saturating_sub(session.touched) >= limits.story_idle_ms
-                || now.saturating_sub(session.pending_since) >= limits.story_max_ms;
+                || now.saturating_sub(session.pending_since) >= limits.story_max_ms
+                || session.pending.len() > 1;
             if !session.pending.is_empty() && (all || waits) {
                 take_story(session, &mut self.stories);
                 self.checkpoints.push((session.id.clone(), Some(checkpoint(session, next_offset).encode())));
@@ -323,10 +330,9 @@ impl SessionTable {
 }
 
 fn take_story(session: &mut Session, stories: &mut Vec<StoryPatch>) {
-    if !session.pending.is_empty() {
+    for entries in session.pending.drain(..) {
         let first = !session.emitted;
         session.emitted = true;
-        let entries = std::mem::take(&mut session.pending);
         stories.push(StoryPatch { session_id: session.id.clone(), first, entries });
     }
 }
@@ -340,7 +346,8 @@ fn checkpoint(session: &mut Session, next_offset: i64) -> Checkpoint {
         ended: session.ended,
         emitted: session.emitted,
         ids: session.ids.to_list(),
-        pending: session.pending.clone(),
+        // More than one piece has just gone out; see `emit_idle`.
+        pending: session.pending.concat(),
     }
 }
 

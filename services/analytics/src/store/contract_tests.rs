@@ -394,7 +394,25 @@ async fn opens_the_emulator_that_the_arguments_name() {
 
 /// A store in a project of its own.
 async fn emulated() -> FirestoreStore {
+    static WARM: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    WARM.get_or_init(warm_up).await;
+    connected().await
+}
+
+async fn connected() -> FirestoreStore {
     FirestoreStore::connect(&fresh_project(), Access::Emulator(emulator().host.clone())).await.unwrap()
+}
+
+/// The emulator's first commit loads most of its code, which on a busy machine takes longer than a call may.
+async fn warm_up() {
+    let store = connected().await;
+    let deadline = Instant::now() + Duration::from_secs(90);
+    for n in 0.. {
+        match store.commit(&[write(&format!("warm/{n}"), number(0), Guard::Absent)]).await {
+            Err(StoreError::Unavailable(_)) if Instant::now() < deadline => {}
+            outcome => return drop(outcome.unwrap()),
+        }
+    }
 }
 
 fn fresh_project() -> String {

@@ -39,6 +39,8 @@ pub(super) async fn audit(
     say("\naudit:");
     let mut child = command
         .envs(environment.iter().map(|(name, value)| (*name, value)))
+        // Its words go to a person, not to a log.
+        .envs([("LOG_FORMAT", "human"), ("LOG_LEVEL", "info,firestore=warn")])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -67,6 +67,11 @@ impl Watch {
         Ok(())
     }
 
+    /// Reads the figures once more and shows nothing.
+    pub(super) async fn read_again(&mut self, (simulator, analytics): (u16, u16)) {
+        self.view.reading = Reading::take(simulator, analytics, &self.view.reading).await;
+    }
+
     fn note(&mut self, now: Instant, reading: Reading) {
         let goal_reached = self.view.goal.is_none_or(|goal| {
             let goal = f64::from(u32::try_from(goal).unwrap_or(u32::MAX));

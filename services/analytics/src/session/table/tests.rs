@@ -205,3 +205,21 @@ fn a_story_goes_out_when_its_session_ends() {
     let late = table.cut(3, 0, false);
     assert!(!late.stories[0].first, "what comes late goes out as an addition");
 }
+
+#[test]
+fn the_story_of_an_endless_session_goes_out_in_pieces() {
+    let limits = Limits { lifetime_ms: 1_000, checkpoint_events: 1_000_000, story_idle_ms: 1_000, story_max_ms: 1_000 };
+    let mut table = SessionTable::new(limits);
+    let count = 100_000;
+    for i in 0..count {
+        let mut event = event(1, 0, false);
+        event.event_id = format!("e{i}").into();
+        assert!(table.observe(&event, i, 0, 0));
+    }
+    let cut = table.cut(count, 0, false);
+    assert!(cut.stories.len() > 1);
+    assert!(cut.stories.iter().all(|patch| patch.entries.len() < PIECE + 1_000));
+    assert_eq!(cut.stories.iter().filter(|patch| patch.first).count(), 1);
+    let checkpoint = cut.checkpoints[0].1.as_ref().unwrap();
+    assert!(checkpoint.len() < 1_000_000, "{}", checkpoint.len());
+}

@@ -1,0 +1,29 @@
+//! What the tests of the running system stand on: the real programs, as processes, on a real cluster.
+//!
+//! # Layout
+//!
+//! - [`Pipeline`]: one local cluster, the services on it, and what they should add up to.
+//! - [`Service`]: a program of this workspace as a process; its output goes to a file, and it does not outlive the test.
+//! - [`by_hand`]: what no service does: a message written, a dead letter read, a permission taken away.
+//! - [`Metrics`], [`http`]: what the services say about themselves.
+//! - [`Secrets`]: looks for passwords wherever they must not be.
+//! - [`wait`]: waiting for a condition, with a deadline; nothing here sleeps in the hope that something has happened.
+//! - [`cleanup`]: Ctrl-C leaves nothing running.
+//!
+//! The tests themselves are in `tests/end_to_end`. Start reading at [`Pipeline`].
+
+pub mod by_hand;
+pub mod cleanup;
+pub mod http;
+mod metrics;
+mod pipeline;
+mod reckoning;
+mod secrets;
+mod service;
+pub mod wait;
+
+pub use metrics::Metrics;
+pub use pipeline::{Audit, Difference, Pipeline, Run, counter};
+pub use reckoning::Reckoning;
+pub use secrets::Secrets;
+pub use service::{Ended, Service, Spec, program};
