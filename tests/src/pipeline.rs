@@ -316,6 +316,8 @@ impl Pipeline {
             let found = environment.iter().find(|(variable, _)| variable == name);
             found.map(|(_, value)| value.as_str()).with_context(|| format!("{name} is not known"))
         };
+        // What is escaped in a path once is escaped in a URL twice.
+        let path = path.replace('%', "%25");
         let url = format!("/v1/projects/{}/databases/(default)/documents/{path}", get("GCLOUD_PROJECT")?);
         let (status, body) =
             http::ask(method, get("FIRESTORE_EMULATOR_HOST")?, &url).context("the emulator does not answer")?;
@@ -375,9 +377,11 @@ impl Pipeline {
         self.wait(by_hand::give_back(&admin))
     }
 
-    /// The ends of the logs of what was started since the last [`Self::heal`].
+    /// The ends of the logs of the last few processes started since the last [`Self::heal`].
     pub fn recent_logs(&self) -> String {
-        let ends = self.recent.iter().map(|log| {
+        const SHOWN: usize = 5;
+        let shown = &self.recent[self.recent.len().saturating_sub(SHOWN)..];
+        let ends = shown.iter().map(|log| {
             let text = std::fs::read(log).unwrap_or_default();
             format!("--- {}\n{}\n", log.display(), last_lines(&String::from_utf8_lossy(&text)))
         });

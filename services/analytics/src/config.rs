@@ -23,7 +23,7 @@ pub struct CommonArgs {
     /// Consumer group; the materialising stage's is the same with `-materialiser` behind
     #[arg(long, env = "KAFKA_GROUP_ID", value_name = "KAFKA_GROUP_ID", default_value = topics::ANALYTICS_GROUP)]
     pub kafka_group_id: String,
-    /// Currency of the shop (ISO 4217); an event in another one is a dead letter
+    /// Currency of the shop, three upper-case letters; an event in another one is a dead letter
     #[arg(long, env = "SHOP_CURRENCY", value_name = "SHOP_CURRENCY", default_value = "USD")]
     pub shop_currency: Currency,
     /// The store.

@@ -184,7 +184,7 @@ pub struct ReportArgs {
     /// The store.
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Currency of the shop (ISO 4217)
+    /// Currency of the shop, three upper-case letters
     #[arg(long, env = "SHOP_CURRENCY", value_name = "SHOP_CURRENCY", default_value = "USD")]
     pub shop_currency: Currency,
     /// UTC day, YYYY-MM-DD; default: today
@@ -213,7 +213,7 @@ fn parse_day(text: &str) -> Result<Day, String> {
 pub async fn run(args: ReportArgs) -> Result<(), Failure> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_err(Failure::runtime)?;
     let today = Timestamp::from_micros(i64::try_from(now.as_micros()).map_err(Failure::runtime)?).day();
-    let store = store::open::open(&args.store).await.map_err(Failure::runtime)?;
+    let store = store::open::open(&args.store).await?;
     let report = shop_report(store.as_ref(), args.day.unwrap_or(today), args.shop_currency, args.top)
         .await
         .map_err(Failure::runtime)?;

@@ -18,6 +18,9 @@ use crate::{aggregate, materialise, store};
 /// How long the cluster is waited for at start.
 const CLUSTER: Duration = Duration::from_secs(20);
 
+/// How long draining may take, so that the process ends within ten seconds.
+const DRAIN: Duration = Duration::from_millis(9_000);
+
 /// Runs until SIGTERM or SIGINT, then drains and returns.
 ///
 /// # Errors
@@ -56,7 +59,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
             "{event_topic} has {events} partitions and {session_topic} has {sessions}; they must have the same number"
         )));
     }
-    let store = store::open::open(&args.common.store).await.map_err(Failure::runtime)?;
+    let store = store::open::open(&args.common.store).await?;
     health.well("start");
 
     let instance = Instance::acquire(args.instance_id.as_deref(), &args.common.kafka_group_id);
@@ -103,8 +106,9 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         let (metrics, health) = (metrics.clone(), health.clone());
         let (stop, stop_second) = (stop.clone(), stop_second.clone());
         move || {
-            aggregate::run(&aggregate, &metrics, &health, &stop);
+            let outcome = aggregate::run(&aggregate, &metrics, &health, &stop);
             stop_second.cancel();
+            outcome
         }
     };
     let second = {
@@ -119,12 +123,31 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     };
     let first = spawn("aggregate", first)?;
     let second = spawn("materialise", second)?;
-    first.await.map_err(Failure::runtime)?;
-    let outcome = second.await.map_err(Failure::runtime)?;
+    let ended = async {
+        let first = first.await.map_err(Failure::runtime)?;
+        let second = second.await.map_err(Failure::runtime)?;
+        Ok::<_, Failure>((first, second))
+    };
+    let late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    let (first, second) = tokio::select! {
+        ended = ended => ended?,
+        () = late => {
+            // Whatever is under way is as safe as in a crash: nothing is committed by halves.
+            tracing::warn!("brokers or store did not answer in time; what is not committed is done by the next start");
+            return Ok(());
+        }
+    };
     stop.cancel();
     let _ = server.await;
     drop(instance);
-    outcome.map_err(Failure::runtime)?;
+    first.map_err(Failure::config)?;
+    second.map_err(|error| match error {
+        materialise::stage::StageError::Denied(denied) => Failure::config(denied),
+        error => Failure::runtime(error),
+    })?;
     tracing::info!("drained and stopped");
     Ok(())
 }

@@ -175,7 +175,7 @@ impl fmt::Debug for Currency {
 impl std::str::FromStr for Currency {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::parse(text).ok_or_else(|| "a currency is three upper-case letters of ISO 4217, such as USD".into())
+        Self::parse(text).ok_or_else(|| "a currency is three upper-case letters, such as USD".into())
     }
 }
 

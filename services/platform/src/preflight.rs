@@ -87,6 +87,9 @@ struct Watch {
 impl ClientContext for Watch {
     fn error(&self, error: KafkaError, reason: &str) {
         let Some(code) = error.rdkafka_error_code() else { return };
+        // A broker that refuses the client's certificate closes the connection with an alert of TLS.
+        let alert = reason.contains("SSL") && (reason.contains("alert") || reason.contains("certificate"));
+        let code = if alert { RDKafkaErrorCode::SSL } else { code };
         let mut last = self.last.lock().unwrap_or_else(|e| e.into_inner());
         let telling = |code| matches!(code, RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL);
         // "All brokers are down" follows every cause and must not hide it.
@@ -101,6 +104,20 @@ impl ClientContext for Watch {
 
 impl ConsumerContext for Watch {}
 
+/// librdkafka names its own settings; people know the variables.
+fn named(config: &ClientConfig, error: &KafkaError) -> String {
+    let text = error.to_string();
+    let variables = [
+        ("ssl.ca.location", "KAFKA_SSL_CA_LOCATION"),
+        ("ssl.certificate.location", "KAFKA_SSL_CERTIFICATE_LOCATION"),
+        ("ssl.key.location", "KAFKA_SSL_KEY_LOCATION"),
+    ];
+    match variables.iter().find(|(setting, _)| text.contains(setting)) {
+        Some((setting, variable)) => format!("{variable} is {}: {text}", config.get(setting).unwrap_or_default()),
+        None => text,
+    }
+}
+
 /// Connects with `config`, and asks for each of `topics`, within `limit` over all. Returns the number of partitions of
 /// each topic.
 ///
@@ -111,7 +128,7 @@ pub fn preflight(config: &ClientConfig, topics: &[&str], limit: Duration) -> Res
     let mut config = config.clone();
     config.set("group.id", "storepulse-preflight");
     let consumer: BaseConsumer<Watch> =
-        config.create_with_context(Watch::default()).map_err(|e| PreflightError::Settings(e.to_string()))?;
+        config.create_with_context(Watch::default()).map_err(|e| PreflightError::Settings(named(&config, &e)))?;
     let deadline = Instant::now() + limit;
     topics.iter().map(|topic| partitions(&config, &consumer, topic, deadline, limit)).collect()
 }

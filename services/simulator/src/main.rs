@@ -13,9 +13,9 @@ use storepulse_platform::{Failure, exit, http, preflight, shutdown, telemetry};
 use storepulse_simulator::metrics::Metrics;
 use storepulse_simulator::options::Options;
 use storepulse_simulator::settings::{Settings, Target};
-use storepulse_simulator::sink;
+use storepulse_simulator::sink::{self, SinkError};
 use storepulse_simulator::supervisor::{self, Launch, Progress, SupervisorError};
-use storepulse_simulator::worker;
+use storepulse_simulator::worker::{self, WorkerError};
 use storepulse_simulator::world::World;
 
 const WORKER: &str = "worker";
@@ -40,7 +40,11 @@ fn start(options: &Options, is_worker: bool, arguments: Vec<OsString>) -> Result
         let stop = Arc::new(AtomicBool::new(false));
         watch_signals(runtime, stop.clone()).map_err(Failure::runtime)?;
         let topic = options.producer.kafka_event_topic.as_str();
-        return worker::run(&settings, kafka.as_ref().map(|config| (config, topic)), stop).map_err(Failure::runtime);
+        let outcome = worker::run(&settings, kafka.as_ref().map(|config| (config, topic)), stop);
+        return outcome.map_err(|error| match error {
+            WorkerError::Sink(SinkError::Denied { .. }) => Failure::config(error),
+            _ => Failure::runtime(error),
+        });
     }
     let outcome = runtime.block_on(supervise(options, settings, kafka, arguments));
     runtime.shutdown_background();

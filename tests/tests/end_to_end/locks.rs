@@ -32,7 +32,6 @@ pub fn nobody_gets_in(pipeline: &mut Pipeline) -> anyhow::Result<()> {
     ensure!(held.0 >= 25 && held.1 >= 16, "{held:?} attacks refused and controls let in");
     let lines = report["lines"].as_array().map_or(0, Vec::len);
     ensure!(count(&report, "evidence", "held") + held.0 + held.1 == lines, "{report}");
-    // The four programs that users of the replaced system know: refused, for the right reason.
     Ok(())
 }
 

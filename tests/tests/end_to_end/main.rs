@@ -17,7 +17,8 @@ mod settings;
 use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -69,6 +70,14 @@ enum World {
     Failed(String),
 }
 
+/// How long each took; the first one's with the start of the cluster.
+static TIMES: Mutex<Vec<(&str, Duration)>> = Mutex::new(Vec::new());
+
+/// A scenario that panicked leaves nothing that the next one could not use.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn main() -> ExitCode {
     // It fails only when a provider is installed already, which is as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -78,21 +87,24 @@ fn main() -> ExitCode {
     let world = Arc::new(Mutex::new(World::None));
     let trials = SCENARIOS.iter().map(|(name, scenario)| {
         let (world, dir) = (world.clone(), dir.clone());
-        Trial::test(*name, move || prove(name, *scenario, &world, &dir))
+        Trial::test(*name, move || {
+            let started = Instant::now();
+            let outcome = prove(*scenario, &world, &dir);
+            lock(&TIMES).push((name, started.elapsed()));
+            outcome
+        })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // Takes the cluster down; what is in statics would stay.
-    *world.lock().unwrap_or_else(PoisonError::into_inner) = World::None;
+    *lock(&world) = World::None;
+    for (name, time) in lock(&TIMES).iter() {
+        println!("{:>6.1} s  {name}", time.as_secs_f64());
+    }
     conclusion.exit_code()
 }
 
-fn prove(
-    name: &str,
-    scenario: fn(&mut Pipeline) -> anyhow::Result<()>,
-    world: &Mutex<World>,
-    dir: &Path,
-) -> Result<(), Failed> {
-    let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
+fn prove(scenario: fn(&mut Pipeline) -> anyhow::Result<()>, world: &Mutex<World>, dir: &Path) -> Result<(), Failed> {
+    let mut world = lock(world);
     if matches!(*world, World::None) {
         *world = match bring_up(dir) {
             Ok(pipeline) => World::Up(Box::new(pipeline)),
@@ -104,9 +116,7 @@ fn prove(
         World::Failed(error) => return Err(format!("there is no cluster: {error}").into()),
         World::None => return Err("there is no cluster".into()),
     };
-    let started = std::time::Instant::now();
     let outcome = pipeline.heal().and_then(|()| scenario(pipeline));
-    eprintln!("    {name}: {:.0} s", started.elapsed().as_secs_f64());
     outcome.map_err(|error| {
         pipeline.keep_cluster_logs();
         format!("{error:#}\n\n{}", pipeline.recent_logs()).into()

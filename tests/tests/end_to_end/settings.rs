@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use storepulse_events::topics;
 use storepulse_kafka_admin::{AclBinding, Operation, Pattern, ResourceType};
 use storepulse_tests::{Ended, Pipeline, Service, Spec, by_hand};
@@ -17,23 +17,41 @@ fn services(pipeline: &Pipeline) -> [Spec; 2] {
     [pipeline.analytics_spec(), pipeline.simulator_spec(&["--rate=100", "--events=100", "--seed=9"])]
 }
 
+/// What is wrong in each of many cases, to be told all at once.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn note(&mut self, case: &str, outcome: anyhow::Result<()>) {
+        if let Err(error) = outcome {
+            self.0.push(format!("{case}: {error:#}"));
+        }
+    }
+
+    fn none(self) -> anyhow::Result<()> {
+        ensure!(self.0.is_empty(), "{} problems:\n{}", self.0.len(), self.0.join("\n\n"));
+        Ok(())
+    }
+}
+
 /// Insists that a service ends soon, with a code, and a short message that has all of `words`.
-fn expect_refusal(case: &str, ended: &Ended, code: i32, words: &[&str]) -> anyhow::Result<()> {
+fn expect_refusal(ended: &Ended, code: i32, words: &[&str]) -> anyhow::Result<()> {
     let said = format!("{}{}", ended.stdout, ended.stderr);
     let name = &ended.name;
-    ended.expect_code(code).with_context(|| case.to_owned())?;
-    ensure!(ended.took <= LIMIT, "{case}: {name} took {} s", ended.took.as_secs());
+    ended.expect_code(code)?;
+    ensure!(ended.took <= LIMIT, "{name} took {} s", ended.took.as_secs());
     for word in words {
-        ensure!(said.contains(word), "{case}: {name} does not say {word:?}:\n{said}");
+        ensure!(said.contains(word), "{name} does not say {word:?}:\n{said}");
     }
     for word in ["panicked", "RUST_BACKTRACE", "stack backtrace", WRONG_PASSWORD] {
-        ensure!(!said.contains(word), "{case}: {name} says {word:?}:\n{said}");
+        ensure!(!said.contains(word), "{name} says {word:?}:\n{said}");
     }
     Ok(())
 }
 
 pub fn wrong_settings_are_refused_by_name(pipeline: &mut Pipeline) -> anyhow::Result<()> {
     pipeline.secrets().add("nobody", WRONG_PASSWORD);
+    let mut problems = Problems::default();
     let file = |name: &str, text: &str| -> anyhow::Result<String> {
         let path = pipeline.dir().join(name);
         std::fs::write(&path, text)?;
@@ -43,9 +61,10 @@ pub fn wrong_settings_are_refused_by_name(pipeline: &mut Pipeline) -> anyhow::Re
     let broken = "-----BEGIN PRIVATE KEY-----\ndGhpcyBpcyBubyBrZXk=\n-----END PRIVATE KEY-----\n";
     let broken = file("broken.key", broken)?;
     let empty = file("empty.password", "")?;
+    let strangers = pipeline.root().join("certs/generated/rogue-client.key").to_string_lossy().into_owned();
 
     // Variable, value (none: not set), what else must be said.
-    let both: [(&str, Option<&str>, &str); 11] = [
+    let both: [(&str, Option<&str>, &str); 12] = [
         ("KAFKA_BROKERS", Some("localhost"), "host:port"),
         ("KAFKA_BROKERS", Some("localhost:99999"), "localhost:99999"),
         ("KAFKA_BROKERS", None, ""),
@@ -53,6 +72,7 @@ pub fn wrong_settings_are_refused_by_name(pipeline: &mut Pipeline) -> anyhow::Re
         ("KAFKA_SSL_CERTIFICATE_LOCATION", Some("/nowhere/client.crt"), "/nowhere/client.crt"),
         ("KAFKA_SSL_KEY_LOCATION", Some(&garbage), "garbage.key"),
         ("KAFKA_SSL_KEY_LOCATION", Some(&broken), "broken.key"),
+        ("KAFKA_SSL_KEY_LOCATION", Some(&strangers), "rogue-client.key"),
         ("KAFKA_SASL_MECHANISM", Some("PLAIN"), "SCRAM-SHA-256"),
         ("KAFKA_SASL_PASSWORD", None, "KAFKA_SASL_PASSWORD_FILE"),
         ("SHOP_CURRENCY", Some("dollars"), "dollars"),
@@ -66,13 +86,14 @@ pub fn wrong_settings_are_refused_by_name(pipeline: &mut Pipeline) -> anyhow::Re
             };
             let case = format!("{variable}={value:?}");
             let ended = pipeline.run(&spec, LIMIT)?;
-            expect_refusal(&case, &ended, 2, &[variable, word])?;
+            problems.note(&case, expect_refusal(&ended, 2, &[variable, word]));
         }
     }
     for spec in services(pipeline) {
         let spec = spec.without("KAFKA_SASL_PASSWORD").set("KAFKA_SASL_PASSWORD_FILE", &empty);
         let ended = pipeline.run(&spec, LIMIT)?;
-        expect_refusal("an empty password file", &ended, 2, &["KAFKA_SASL_PASSWORD_FILE", "empty.password"])?;
+        problems
+            .note("an empty password file", expect_refusal(&ended, 2, &["KAFKA_SASL_PASSWORD_FILE", "empty.password"]));
     }
     let [analytics, simulator] = services(pipeline);
     for (spec, variable, value) in [
@@ -89,14 +110,16 @@ pub fn wrong_settings_are_refused_by_name(pipeline: &mut Pipeline) -> anyhow::Re
         let mut spec = spec.clone().set(variable, value);
         spec.arguments.retain(|argument| !argument.starts_with("--processes") && !argument.starts_with("--rate"));
         let ended = pipeline.run(&spec, LIMIT)?;
-        expect_refusal(&format!("{variable}={value}"), &ended, 2, &[variable, value])?;
+        problems.note(&format!("{variable}={value}"), expect_refusal(&ended, 2, &[variable, value]));
     }
     let ended = pipeline.run(&analytics.without("GCLOUD_PROJECT"), LIMIT)?;
-    expect_refusal("no GCLOUD_PROJECT", &ended, 2, &["GCLOUD_PROJECT"])
+    problems.note("no GCLOUD_PROJECT", expect_refusal(&ended, 2, &["GCLOUD_PROJECT"]));
+    problems.none()
 }
 
 pub fn a_cluster_that_cannot_be_used_is_told_apart_from_wrong_settings(pipeline: &mut Pipeline) -> anyhow::Result<()> {
     pipeline.secrets().add("nobody", WRONG_PASSWORD);
+    let mut problems = Problems::default();
     let rogue = pipeline.root().join("certs/generated/rogue-ca.crt").to_string_lossy().into_owned();
     // Port 1 is TCPMUX's, which nobody runs. It takes longest, so the others run meanwhile.
     let unreachable: Vec<Service> = services(pipeline)
@@ -115,14 +138,14 @@ pub fn a_cluster_that_cannot_be_used_is_told_apart_from_wrong_settings(pipeline:
     ] {
         for spec in services(pipeline) {
             let ended = pipeline.run(&spec.set(variable, value), LIMIT)?;
-            expect_refusal(case, &ended, 2, &words)?;
+            problems.note(case, expect_refusal(&ended, 2, &words));
         }
     }
     for service in unreachable {
         let ended = service.wait(LIMIT)?;
-        expect_refusal("an unreachable broker", &ended, 1, &["localhost:1", "KAFKA_BROKERS"])?;
+        problems.note("an unreachable broker", expect_refusal(&ended, 1, &["localhost:1", "KAFKA_BROKERS"]));
     }
-    Ok(())
+    problems.none()
 }
 
 /// A permission of the plan on the event topic.
@@ -138,6 +161,7 @@ fn on_events(user: &str, operation: Operation) -> AclBinding {
 
 pub fn a_missing_permission_is_named(pipeline: &mut Pipeline) -> anyhow::Result<()> {
     let admin = pipeline.environment("admin");
+    let mut problems = Problems::default();
     // In Kafka whoever may read or write may look as well: without both, the topic can't even be seen.
     for (user, operation, spec) in [
         ("analytics", Operation::Read, services(pipeline)[0].clone()),
@@ -146,14 +170,45 @@ pub fn a_missing_permission_is_named(pipeline: &mut Pipeline) -> anyhow::Result<
         let permissions = [on_events(user, operation), on_events(user, Operation::Describe)];
         pipeline.wait(by_hand::take_away(&admin, &permissions))?;
         let ended = pipeline.run(&spec, LIMIT)?;
-        expect_refusal("no permission at all", &ended, 2, &[user, topics::EVENTS, "ACL"])?;
+        problems.note("no permission at all", expect_refusal(&ended, 2, &[user, topics::EVENTS, "ACL"]));
         pipeline.wait(by_hand::give_back(&admin))?;
     }
     // It may look, but not write.
-    let [_, simulator] = services(pipeline);
+    let [analytics, simulator] = services(pipeline);
     pipeline.wait(by_hand::take_away(&admin, &[on_events("simulator", Operation::Write)]))?;
     let ended = pipeline.run(&simulator, LIMIT)?;
-    ensure!(ended.code() != Some(0), "a simulator that may not write is content");
-    ensure!(ended.stderr.contains(topics::EVENTS) || ended.stderr.contains("uthoriz"), "{}", ended.stderr);
-    pipeline.wait(by_hand::give_back(&admin))
+    problems.note("no permission to write", expect_refusal(&ended, 2, &["simulator", topics::EVENTS, "ACL"]));
+    pipeline.wait(by_hand::give_back(&admin))?;
+    // Analytics lacks one of its own, and there is work for which it needs it: without any, nobody would notice.
+    let own = |resource_type, resource: &str, pattern, operation| AclBinding {
+        principal: "User:analytics".to_owned(),
+        resource_type,
+        resource: resource.to_owned(),
+        pattern,
+        operation,
+    };
+    let topic = |name: &str, operation| own(ResourceType::Topic, name, Pattern::Literal, operation);
+    let prefixed = |kind, operation| own(kind, topics::ANALYTICS_GROUP, Pattern::Prefixed, operation);
+    for (seed, (permission, resource)) in (90..).zip([
+        (topic(topics::EVENTS, Operation::Read), topics::EVENTS),
+        (topic(topics::DELTAS, Operation::Read), topics::DELTAS),
+        (topic(topics::DELTAS, Operation::Write), topics::DELTAS),
+        (topic(topics::DEAD_LETTERS, Operation::Write), topics::DEAD_LETTERS),
+        (prefixed(ResourceType::Group, Operation::Read), "group"),
+        (prefixed(ResourceType::TransactionalId, Operation::Write), "transactional id"),
+    ]) {
+        let case = permission.to_string();
+        let seed = format!("--seed={seed}");
+        let run = pipeline.simulate(&["--rate=2000", "--events=400", "--malformed=0.05", &seed])?;
+        pipeline.finish(run)?;
+        pipeline.wait(by_hand::take_away(&admin, &[permission]))?;
+        let outcome = pipeline.run(&analytics, LIMIT);
+        problems.note(&case, outcome.and_then(|ended| expect_refusal(&ended, 2, &["analytics", resource, "ACL"])));
+        pipeline.wait(by_hand::give_back(&admin))?;
+    }
+    // Nothing is lost by it.
+    let service = pipeline.analytics()?;
+    pipeline.expect_exact(None)?;
+    service.stop()?;
+    problems.none()
 }

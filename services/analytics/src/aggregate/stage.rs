@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::worker::{Worker, WorkerConfig, WorkerCut};
 use crate::health::Health;
+use crate::kafka::denied::{self, Denied};
 use crate::kafka::group::{Event, Group, Queue, member_config};
 use crate::kafka::restore::{RestoreError, Restored, Restorer};
 use crate::kafka::transaction::{TransactionError, Transactions};
@@ -66,9 +67,25 @@ pub enum StageError {
 
 const PART: &str = "aggregate";
 
+impl StageError {
+    fn denied(&self, config: &StageConfig) -> Option<Denied> {
+        match self {
+            Self::Kafka(error) => {
+                Denied::of(error, config.client.get("sasl.username").unwrap_or_default(), &config.group, &config.topic)
+            }
+            Self::Transaction(TransactionError::Denied(denied)) => Some(denied.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// Runs the stage until `stop`. Begins anew after a failure, from what is committed.
-pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &CancellationToken) {
-    let mut failures = 0u32;
+///
+/// # Errors
+///
+/// A permission that is refused again and again.
+pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &CancellationToken) -> Result<(), Denied> {
+    let (mut failures, mut refusals) = (0u32, 0u32);
     health.problem(PART, "joining the consumer group");
     while !stop.is_cancelled() {
         let started = Instant::now();
@@ -79,6 +96,11 @@ pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &Canc
                 metrics.restarts.with_label_values(&[PART]).inc();
                 metrics.partitions.with_label_values(&[PART]).set(0);
                 health.problem(PART, error.to_string());
+                let denied = error.denied(config);
+                refusals = if denied.is_some() { refusals + 1 } else { 0 };
+                if let Some(denied) = denied.filter(|_| refusals >= denied::FINAL) {
+                    return Err(denied);
+                }
                 tracing::warn!(%error, failures, "aggregation begins anew from what is committed");
                 let wait = Duration::from_millis(100 << failures.min(6));
                 let until = Instant::now() + wait;
@@ -88,6 +110,7 @@ pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &Canc
             }
         }
     }
+    Ok(())
 }
 
 /// A restored partition, or why it could not be, with the assignment that it belongs to.
@@ -116,7 +139,7 @@ impl Core {
         let (reply, answers) = std::sync::mpsc::channel();
         self.workers.iter().for_each(|worker| worker.cut(all, reply.clone()));
         drop(reply);
-        let cuts: Vec<WorkerCut> = answers.iter().collect::<Result<_, _>>().map_err(StageError::Worker)?;
+        let cuts: Vec<WorkerCut> = answers.iter().collect::<Result<_, _>>()?;
         let sum = |f: fn(&WorkerCut) -> usize| cuts.iter().map(f).sum::<usize>() as i64;
         let open = sum(|c| c.sessions.1);
         self.metrics.sessions.with_label_values(&["open"]).set(open);
@@ -213,7 +236,7 @@ impl<'a> Stage<'a> {
             .set("retry.backoff.ms", "5")
             .set("queue.buffering.max.kbytes", "262144")
             .set("queue.buffering.max.messages", "1000000");
-        let transactions = Transactions::open(&producer, Duration::from_secs(60), metrics.clone())?;
+        let transactions = Transactions::open(&producer, &config.group, Duration::from_secs(60), metrics.clone())?;
         let workers = (0..config.workers.max(1))
             .map(|number| Worker::start(number, config.worker.clone(), epoch))
             .collect::<Result<_, _>>()

@@ -12,7 +12,7 @@ use storepulse_events::{Currency, Payload, Reason, Rejection, decode, topics};
 
 use crate::document::{Change, DeltaBatch, DocumentId};
 use crate::fold::Folder;
-use crate::kafka::group::Queue;
+use crate::kafka::group::{Queue, is_final};
 use crate::kafka::restore::Restored;
 use crate::kafka::transaction::Record;
 use crate::session::{SessionTable, StoryPatch};
@@ -33,7 +33,7 @@ pub struct WorkerConfig {
 enum Command {
     Assign(i32, Box<Restored>, Queue),
     Revoke(Vec<i32>, SyncSender<()>),
-    Cut { all: bool, reply: Sender<Result<WorkerCut, String>> },
+    Cut { all: bool, reply: Sender<Result<WorkerCut, KafkaError>> },
 }
 
 /// What a worker contributes to a transaction.
@@ -102,7 +102,7 @@ impl Worker {
     }
 
     /// Asks for a cut; the answer comes to `reply`. With `all`, open sessions' stories go out as well.
-    pub fn cut(&self, all: bool, reply: Sender<Result<WorkerCut, String>>) {
+    pub fn cut(&self, all: bool, reply: Sender<Result<WorkerCut, KafkaError>>) {
         self.send(Command::Cut { all, reply });
     }
 }
@@ -134,7 +134,7 @@ struct Work {
     dead_letters: Vec<Record>,
     dead_letter_bytes: usize,
     tally: Tally,
-    failure: Option<String>,
+    failure: Option<KafkaError>,
 }
 
 /// Messages taken from one partition before the next one has its turn.
@@ -211,6 +211,10 @@ impl Work {
                 match partition.queue.poll(Duration::ZERO) {
                     None => break,
                     Some(Err(KafkaError::PartitionEOF(_))) => {}
+                    Some(Err(error)) if is_final(&error) => {
+                        self.failure = Some(error);
+                        break;
+                    }
                     Some(Err(error)) => {
                         tracing::debug!(partition = number, %error, "reading events");
                         break;

@@ -123,7 +123,7 @@ pub async fn audit(args: &AuditArgs) -> Result<AuditReport, Failure> {
     let common = args.common.clone();
     let client = common.kafka.client_config().map_err(Failure::config)?;
     let ledger = args.ledger.as_deref().map(ledger::Ledger::read).transpose().map_err(Failure::config)?;
-    let store = store::open::open(&common.store).await.map_err(Failure::runtime)?;
+    let store = store::open::open(&common.store).await?;
     let rules = Rules {
         currency: common.shop_currency,
         lifetime_ms: i64::from(common.sessions.session_lifetime_seconds) * 1000,

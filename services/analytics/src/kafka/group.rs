@@ -36,6 +36,21 @@ pub fn member_config(client: &ClientConfig, group: &str, more: &[(String, String
     config
 }
 
+/// Whether an error of a consumer or of a partition's queue will not pass by itself. All others are the client's to
+/// overcome, which it does.
+pub fn is_final(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::Fatal
+                | RDKafkaErrorCode::PollExceeded
+        )
+    )
+}
+
 /// A queue with the messages of one partition.
 pub type Queue = PartitionQueue<GroupContext>;
 
@@ -169,16 +184,8 @@ impl Group {
                 );
                 return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::BadMessage));
             }
-            Some(Err(error)) => match error.rdkafka_error_code() {
-                Some(
-                    RDKafkaErrorCode::TopicAuthorizationFailed
-                    | RDKafkaErrorCode::GroupAuthorizationFailed
-                    | RDKafkaErrorCode::UnknownTopicOrPartition
-                    | RDKafkaErrorCode::Fatal
-                    | RDKafkaErrorCode::PollExceeded,
-                ) => return Err(error),
-                _ => tracing::debug!(%error, "Kafka consumer"),
-            },
+            Some(Err(error)) if is_final(&error) => return Err(error),
+            Some(Err(error)) => tracing::debug!(%error, "Kafka consumer"),
         }
         let changes = std::mem::take(&mut *lock(&self.consumer.context().changes));
         changes.into_iter().map(|change| self.event(change)).collect()

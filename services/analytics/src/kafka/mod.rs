@@ -1,5 +1,6 @@
 //! Kafka clients of the two stages.
 
+pub mod denied;
 pub mod group;
 pub mod instance;
 pub mod onlooker;

@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 
+use super::denied::Denied;
 use super::group::Group;
 use crate::metrics::Metrics;
 
@@ -33,6 +34,9 @@ pub enum TransactionError {
     /// Another member owns the partitions, or another instance has the same name: what this instance holds is void.
     #[error("this instance was fenced off: {0}")]
     Fenced(String),
+    /// A permission is missing.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// It could not be committed in time. A new start may help.
     #[error("a transaction could not be committed: {0}")]
     Failed(String),
@@ -42,24 +46,39 @@ pub enum TransactionError {
 pub struct Transactions {
     producer: ThreadedProducer<DefaultProducerContext>,
     metrics: Metrics,
+    user: String,
+    group: String,
 }
+
+/// The topics that transactions write to, in words.
+const TOPICS: &str = "analytics-deltas, analytics-sessions or e-commerce-events-dlq";
 
 /// The longest time that one call to the broker may take before it is tried again.
 const CALL: Duration = Duration::from_secs(5);
 
 impl Transactions {
-    /// Makes the producer and fences off predecessors of the same name.
+    /// Makes the producer of a member of `group` and fences off predecessors of the same name.
     ///
     /// # Errors
     ///
     /// If the broker can't be reached within `limit`, or refuses the transactional id.
-    pub fn open(config: &ClientConfig, limit: Duration, metrics: Metrics) -> Result<Self, TransactionError> {
-        let failed = |e: KafkaError| TransactionError::Failed(e.to_string());
+    pub fn open(
+        config: &ClientConfig,
+        group: &str,
+        limit: Duration,
+        metrics: Metrics,
+    ) -> Result<Self, TransactionError> {
+        let user = config.get("sasl.username").unwrap_or_default().to_owned();
+        let group = group.to_owned();
+        let failed = |e: KafkaError| match Denied::of(&e, &user, &group, TOPICS) {
+            Some(denied) => TransactionError::Denied(denied),
+            None => TransactionError::Failed(e.to_string()),
+        };
         let producer: ThreadedProducer<DefaultProducerContext> = config.create().map_err(failed)?;
         let deadline = Instant::now() + limit;
         loop {
             match producer.init_transactions(CALL) {
-                Ok(()) => return Ok(Self { producer, metrics }),
+                Ok(()) => return Ok(Self { producer, metrics, user, group }),
                 Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
                 Err(error) => return Err(failed(error)),
             }
@@ -90,6 +109,10 @@ impl Transactions {
                 Err(error) => error,
             };
             self.metrics.transactions_aborted.inc();
+            if let Some(denied) = Denied::of(&error, &self.user, &self.group, TOPICS) {
+                let _ = self.producer.abort_transaction(CALL);
+                return Err(denied.into());
+            }
             if is_fenced(&error) {
                 let _ = self.producer.abort_transaction(CALL);
                 return Err(TransactionError::Fenced(error.to_string()));

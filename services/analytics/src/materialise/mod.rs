@@ -11,6 +11,7 @@
 //! everything that waits is written: waiting longer would save nothing.
 
 pub mod cache;
+mod patience;
 pub mod stage;
 
 pub use cache::Intervals;

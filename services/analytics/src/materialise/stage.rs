@@ -12,12 +12,14 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::{Cache, Chunk, Intervals};
+use super::patience::{PatientReader, STORE, backoff_ms, count_error};
 use crate::document::change::DeltaError;
 use crate::document::state::StateError;
 use crate::document::story::StoryLimits;
 use crate::document::{Change, DeltaBatch, DocumentId};
 use crate::health::Health;
-use crate::kafka::group::{Event, Group, Queue, member_config};
+use crate::kafka::denied::{self, Denied};
+use crate::kafka::group::{Event, Group, Queue, is_final, member_config};
 use crate::metrics::Metrics;
 use crate::store::{SharedStore, StoreError, Stored, Version};
 
@@ -46,6 +48,9 @@ pub enum StageError {
     /// A client failed. A new start may help.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// A permission is refused again and again.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The store will never do what is asked of it.
     #[error(transparent)]
     Store(StoreError),
@@ -72,7 +77,6 @@ impl StageError {
 }
 
 const PART: &str = "materialise";
-const STORE: &str = "store";
 
 /// Runs the stage until `stop`, beginning anew after failures that may pass.
 ///
@@ -88,10 +92,20 @@ pub fn run(
     stop: &CancellationToken,
 ) -> Result<(), StageError> {
     health.problem(PART, "joining the consumer group");
+    let mut refusals = 0;
     loop {
         let outcome = Stage::start(config, store, runtime, metrics, health, stop).and_then(Stage::run);
         match outcome {
             Err(error) if error.is_retriable() && !stop.is_cancelled() => {
+                let user = config.client.get("sasl.username").unwrap_or_default();
+                let denied = match &error {
+                    StageError::Kafka(error) => Denied::of(error, user, &config.group, topics::DELTAS),
+                    _ => None,
+                };
+                refusals = if denied.is_some() { refusals + 1 } else { 0 };
+                if let Some(denied) = denied.filter(|_| refusals >= denied::FINAL) {
+                    return Err(denied.into());
+                }
                 metrics.restarts.with_label_values(&[PART]).inc();
                 health.problem(PART, error.to_string());
                 tracing::warn!(%error, "materialisation begins anew from what is committed");
@@ -284,6 +298,7 @@ impl<'a> Stage<'a> {
                 match partition.queue.poll(Duration::ZERO) {
                     None => break,
                     Some(Err(KafkaError::PartitionEOF(_))) => partition.at_end = true,
+                    Some(Err(error)) if is_final(&error) => return Err(error.into()),
                     Some(Err(error)) => {
                         tracing::debug!(partition = number, %error, "reading changes");
                         break;
@@ -495,59 +510,6 @@ impl<'a> Stage<'a> {
                     .lag_deltas
                     .with_label_values(&[&number.to_string()])
                     .set((end - partition.committed).max(0));
-            }
-        }
-    }
-}
-
-/// Milliseconds to wait after the `failures`-th failure in a row: doubling up to ten seconds, with a jitter from `seed`.
-fn backoff_ms(failures: u32, seed: u64) -> i64 {
-    let base = (50i64 << failures.min(8)).min(10_000);
-    base / 2 + (seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) as i64 % (base / 2 + 1)
-}
-
-fn count_error(metrics: &Metrics, error: &StoreError) {
-    let kind = match error {
-        StoreError::Conflict(_) => "conflict",
-        StoreError::Unavailable(_) => "unavailable",
-        StoreError::Refused(_) => "refused",
-    };
-    metrics.store_errors.with_label_values(&[kind]).inc();
-}
-
-/// Reads from the store until it answers.
-struct PatientReader {
-    store: SharedStore,
-    metrics: Metrics,
-    health: Health,
-    stop: CancellationToken,
-}
-
-impl PatientReader {
-    async fn read(&self, paths: &[String]) -> Result<Vec<Option<Stored>>, StoreError> {
-        let mut failures = 0;
-        loop {
-            match self.store.read(paths).await {
-                Ok(stored) => {
-                    self.health.well(STORE);
-                    self.metrics.documents_read.inc_by(paths.len() as u64);
-                    return Ok(stored);
-                }
-                Err(error @ StoreError::Refused(_)) => {
-                    count_error(&self.metrics, &error);
-                    return Err(error);
-                }
-                Err(error) => {
-                    failures += 1;
-                    count_error(&self.metrics, &error);
-                    self.health.problem(STORE, error.to_string());
-                    tracing::warn!(%error, failures, "reading documents failed and is tried again");
-                    let wait = Duration::from_millis(backoff_ms(failures, paths.len() as u64).unsigned_abs());
-                    tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
-                        () = self.stop.cancelled() => tokio::time::sleep(Duration::from_millis(200)).await,
-                    }
-                }
             }
         }
     }

@@ -17,6 +17,7 @@ pub mod value;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use storepulse_platform::Failure;
 
 pub use args::StoreArgs;
 pub use value::{Fields, Value};
@@ -71,6 +72,12 @@ pub enum StoreError {
     /// The store will never do this: wrong credentials, no such project, a document too large. A retry can't help.
     #[error("the store refuses: {0}")]
     Refused(String),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Refused(_)) { Self::config(error) } else { Self::runtime(error) }
+    }
 }
 
 /// A store of documents. All calls are bounded in time by the implementation.

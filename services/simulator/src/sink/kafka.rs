@@ -92,6 +92,7 @@ impl ProducerContext for Acknowledgements {
 /// Sends to the event topic.
 pub struct KafkaSink {
     producer: BaseProducer<Acknowledgements>,
+    user: String,
     topic: String,
     facts: VecDeque<Fact>,
     lines: VecDeque<Line>,
@@ -113,6 +114,7 @@ impl KafkaSink {
         let producer = config.create_with_context(Acknowledgements { states, failures: AtomicU64::new(0) })?;
         Ok(Self {
             producer,
+            user: config.get("sasl.username").unwrap_or_default().to_owned(),
             topic: topic.to_owned(),
             facts: VecDeque::with_capacity(WINDOW),
             lines: VecDeque::new(),
@@ -138,6 +140,18 @@ impl KafkaSink {
             }
             self.facts.pop_front();
         }
+    }
+
+    /// Why the idempotent producer can't go on, if it can't.
+    fn fatal(&self) -> Option<SinkError> {
+        use RDKafkaErrorCode::{ClusterAuthorizationFailed, TopicAuthorizationFailed};
+        let (code, reason) = self.producer.client().fatal_error()?;
+        // Who may write to no topic at all is not given a producer's id, and that is an operation on the cluster.
+        if matches!(code, ClusterAuthorizationFailed | TopicAuthorizationFailed) {
+            return Some(SinkError::Denied { user: self.user.clone(), topic: self.topic.clone() });
+        }
+        tracing::error!(%code, "the idempotent producer cannot go on: {reason}");
+        Some(KafkaError::MessageProduction(code).into())
     }
 
     fn poll(&mut self, wait: Duration, tally: &mut Tally) {
@@ -177,7 +191,7 @@ impl Sink for KafkaSink {
                     record = refused;
                     self.producer.poll(Duration::from_millis(2));
                 }
-                Err((error, _)) => return Err(error.into()),
+                Err((error, _)) => return Err(self.fatal().unwrap_or_else(|| error.into())),
             }
         }
         self.next += 1;
@@ -188,13 +202,7 @@ impl Sink for KafkaSink {
 
     fn settle(&mut self, tally: &mut Tally) -> Result<(), SinkError> {
         self.poll(Duration::ZERO, tally);
-        match self.producer.client().fatal_error() {
-            Some((code, reason)) => {
-                tracing::error!(%code, "the idempotent producer cannot go on: {reason}");
-                Err(KafkaError::MessageProduction(code).into())
-            }
-            None => Ok(()),
-        }
+        self.fatal().map_or(Ok(()), Err)
     }
 
     fn idle(&mut self, deadline: Instant) {

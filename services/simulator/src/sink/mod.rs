@@ -25,6 +25,14 @@ pub enum SinkError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// An ACL is missing. A new start can't help.
+    #[error("the user {user} may not write to the topic {topic}; add its ACLs with `storepulse-kafka-admin apply`")]
+    Denied {
+        /// The user.
+        user: String,
+        /// The topic.
+        topic: String,
+    },
     /// The producer can't be used any more.
     #[error("the Kafka producer failed: {0}")]
     Kafka(#[from] rdkafka::error::KafkaError),
