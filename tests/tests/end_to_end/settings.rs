@@ -193,6 +193,7 @@ pub fn a_missing_permission_is_named(pipeline: &mut Pipeline) -> anyhow::Result<
         (topic(topics::EVENTS, Operation::Read), topics::EVENTS),
         (topic(topics::DELTAS, Operation::Read), topics::DELTAS),
         (topic(topics::DELTAS, Operation::Write), topics::DELTAS),
+        (topic(topics::SESSIONS, Operation::Read), topics::SESSIONS),
         (topic(topics::DEAD_LETTERS, Operation::Write), topics::DEAD_LETTERS),
         (prefixed(ResourceType::Group, Operation::Read), "group"),
         (prefixed(ResourceType::TransactionalId, Operation::Write), "transactional id"),

@@ -69,10 +69,10 @@ const PART: &str = "aggregate";
 
 impl StageError {
     fn denied(&self, config: &StageConfig) -> Option<Denied> {
+        let user = config.client.get("sasl.username").unwrap_or_default();
         match self {
-            Self::Kafka(error) => {
-                Denied::of(error, config.client.get("sasl.username").unwrap_or_default(), &config.group, &config.topic)
-            }
+            Self::Kafka(error) => Denied::of(error, user, &config.group, &config.topic),
+            Self::Restore(RestoreError::Refused { topic, error, .. }) => Denied::of(error, user, &config.group, topic),
             Self::Transaction(TransactionError::Denied(denied)) => Some(denied.clone()),
             _ => None,
         }

@@ -8,6 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use storepulse_events::{Currency, decode, topics};
 
+use super::group::is_final;
 use super::onlooker::{Onlooker, OnlookerContext};
 use crate::session::{Checkpoint, Limits, Position, SessionTable};
 
@@ -29,6 +30,16 @@ pub enum RestoreError {
         partition: i32,
         /// What went wrong.
         problem: String,
+    },
+    /// The brokers refuse.
+    #[error("the sessions of partition {partition} could not be restored: {topic}: {error}")]
+    Refused {
+        /// The partition.
+        partition: i32,
+        /// The topic that was read.
+        topic: String,
+        /// The answer.
+        error: KafkaError,
     },
     /// What the brokers keep can't be read.
     #[error("the state of partition {partition} cannot be read: {problem}")]
@@ -198,14 +209,13 @@ impl Restorer {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => break Ok(()),
-                Some(Err(error)) => match error.rdkafka_error_code() {
-                    Some(
-                        RDKafkaErrorCode::AutoOffsetReset
-                        | RDKafkaErrorCode::TopicAuthorizationFailed
-                        | RDKafkaErrorCode::UnknownTopicOrPartition,
-                    ) => break Err(failed(error.to_string())),
-                    _ => tracing::debug!(partition, %error, "restoring"),
-                },
+                Some(Err(error)) if is_final(&error) => {
+                    break Err(RestoreError::Refused { partition, topic: topic.to_owned(), error });
+                }
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
+                    break Err(failed(error.to_string()));
+                }
+                Some(Err(error)) => tracing::debug!(partition, %error, "restoring"),
                 None => {}
             }
             if stopped() || Instant::now() >= deadline {

@@ -26,13 +26,20 @@ pub(crate) fn cause(dir: &Path, offset: u64) -> String {
     }
 }
 
-/// The first serious error's innermost exception, with the line that announced it.
+/// The first serious error's innermost exception, with the line that announced it. What comes after the first is most
+/// often its consequence. Errors that end no node are passed over while there is another.
 fn in_log(log: &str) -> Option<String> {
     let lines: Vec<&str> = log.lines().collect();
     let is_fatal = |line: &str| line.contains("Exiting Kafka") || line.contains(" FATAL ");
-    let start = lines
-        .iter()
-        .position(|line| is_serious(line))
+    // A controller says so of requests that reach it while the leader changes.
+    let passes = |at: usize| {
+        let trace = lines[at + 1..].iter().take_while(|line| !is_log_line(line));
+        trace.chain([&lines[at]]).any(|line| line.contains("NotControllerException"))
+    };
+    let serious = || lines.iter().enumerate().filter(|(_, line)| is_serious(line)).map(|(at, _)| at);
+    let start = serious()
+        .find(|at| !passes(*at))
+        .or_else(|| serious().next())
         .or_else(|| lines.iter().position(|line| is_fatal(line)))
         .or_else(|| lines.iter().position(|line| is_exception(line)))?;
     let announcement = message(lines[start]);
@@ -122,6 +129,18 @@ Caused by: org.apache.kafka.common.KafkaException: Socket server failed to bind 
         let found = in_log(log).unwrap();
         assert!(found.starts_with("org.apache.kafka.common.KafkaException: Socket server failed"));
         assert!(found.ends_with("(Exiting Kafka due to fatal exception)"), "{found}");
+    }
+
+    #[test]
+    fn an_error_that_did_not_end_the_node_is_not_the_cause() {
+        let log = "\
+2026-11-21 08:00:01,000 ERROR Unexpected error handling request BROKER_HEARTBEAT (ControllerApis)
+org.apache.kafka.common.errors.NotControllerException: The active controller appears to be node 3.
+2026-11-21 08:00:02,000 ERROR Encountered fatal fault: Unexpected error in raft IO thread (ProcessTerminatingFaultHandler)
+java.lang.IllegalStateException: Received unexpected error INCONSISTENT_CLUSTER_ID
+";
+        let found = in_log(log).unwrap();
+        assert!(found.contains("INCONSISTENT_CLUSTER_ID"), "{found}");
     }
 
     #[test]
