@@ -8,7 +8,7 @@ use storepulse_kafka_admin::{AclBinding, Operation, Pattern, ResourceType};
 use storepulse_tests::{Ended, Pipeline, Service, Spec, by_hand};
 
 /// The longest any of them may take.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 /// A password that is wrong, and must not be shown either.
 const WRONG_PASSWORD: &str = "wrong-password-of-the-tests";
 

@@ -28,5 +28,5 @@ impl Denied {
     }
 }
 
-/// So many refusals in a row are taken for final. ACLs that were just made reach a broker a moment later.
-pub const FINAL: u32 = 4;
+/// So many refusals in a row are taken for final: one may come from a broker that has not heard of a new ACL yet.
+pub const FINAL: u32 = 2;
