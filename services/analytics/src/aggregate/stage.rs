@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::worker::{Worker, WorkerConfig, WorkerCut};
 use crate::health::Health;
-use crate::kafka::denied::{self, Denied};
+use crate::kafka::denied::{Denied, Refusals};
 use crate::kafka::group::{Event, Group, Queue, member_config};
 use crate::kafka::restore::{RestoreError, Restored, Restorer};
 use crate::kafka::transaction::{TransactionError, Transactions};
@@ -85,7 +85,7 @@ impl StageError {
 ///
 /// A permission that is refused again and again.
 pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &CancellationToken) -> Result<(), Denied> {
-    let (mut failures, mut refusals) = (0u32, 0u32);
+    let (mut failures, mut refusals) = (0u32, Refusals::default());
     health.problem(PART, "joining the consumer group");
     while !stop.is_cancelled() {
         let started = Instant::now();
@@ -96,9 +96,7 @@ pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &Canc
                 metrics.restarts.with_label_values(&[PART]).inc();
                 metrics.partitions.with_label_values(&[PART]).set(0);
                 health.problem(PART, error.to_string());
-                let denied = error.denied(config);
-                refusals = if denied.is_some() { refusals + 1 } else { 0 };
-                if let Some(denied) = denied.filter(|_| refusals >= denied::FINAL) {
+                if let Some(denied) = refusals.note(error.denied(config)) {
                     return Err(denied);
                 }
                 tracing::warn!(%error, failures, "aggregation begins anew from what is committed");

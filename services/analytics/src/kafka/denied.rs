@@ -28,5 +28,17 @@ impl Denied {
     }
 }
 
-/// So many refusals in a row are taken for final: one may come from a broker that has not heard of a new ACL yet.
-pub const FINAL: u32 = 2;
+/// Counts refusals in a row, to tell those that pass from those that stay.
+#[derive(Debug, Default)]
+pub struct Refusals(u32);
+
+impl Refusals {
+    /// So many in a row are taken for final: one may come from a broker that has not heard of a new ACL yet.
+    const FINAL: u32 = 2;
+
+    /// Takes in a failure, and the permission that it is about, if it is about one. Gives it back once it is final.
+    pub fn note(&mut self, denied: Option<Denied>) -> Option<Denied> {
+        self.0 = if denied.is_some() { self.0 + 1 } else { 0 };
+        denied.filter(|_| self.0 >= Self::FINAL)
+    }
+}

@@ -18,7 +18,7 @@ use crate::document::state::StateError;
 use crate::document::story::StoryLimits;
 use crate::document::{Change, DeltaBatch, DocumentId};
 use crate::health::Health;
-use crate::kafka::denied::{self, Denied};
+use crate::kafka::denied::{Denied, Refusals};
 use crate::kafka::group::{Event, Group, Queue, is_final, member_config};
 use crate::metrics::Metrics;
 use crate::store::{SharedStore, StoreError, Stored, Version};
@@ -92,7 +92,7 @@ pub fn run(
     stop: &CancellationToken,
 ) -> Result<(), StageError> {
     health.problem(PART, "joining the consumer group");
-    let mut refusals = 0;
+    let mut refusals = Refusals::default();
     loop {
         let outcome = Stage::start(config, store, runtime, metrics, health, stop).and_then(Stage::run);
         match outcome {
@@ -102,8 +102,7 @@ pub fn run(
                     StageError::Kafka(error) => Denied::of(error, user, &config.group, topics::DELTAS),
                     _ => None,
                 };
-                refusals = if denied.is_some() { refusals + 1 } else { 0 };
-                if let Some(denied) = denied.filter(|_| refusals >= denied::FINAL) {
+                if let Some(denied) = refusals.note(denied) {
                     return Err(denied.into());
                 }
                 metrics.restarts.with_label_values(&[PART]).inc();
