@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use storepulse_analytics::store::args::StoreKind;
-use storepulse_analytics::store::{SharedStore, StoreArgs, Value, open};
+use storepulse_analytics::store::{Fields, SharedStore, StoreArgs, Value, open};
 use storepulse_local::{Cluster, ClusterGuard, Context, Paths, StoreChoice};
 use tokio::runtime::Runtime;
 
@@ -271,7 +271,7 @@ impl Pipeline {
         ensure!(audit.dead_letters as u64 == sent.rejected, "{} dead letters", audit.dead_letters);
         let shop = self.document("statistics/lifetime")?.context("there is no statistics/lifetime")?;
         for (name, sum) in &self.reckoning.shop {
-            let found = counter(&shop.fields.0, name);
+            let found = counter(&shop.fields, name);
             ensure!(found == Some(*sum), "statistics/lifetime {name} is {found:?}, sent was {sum}");
         }
         Ok(audit)
@@ -390,7 +390,7 @@ impl Pipeline {
 }
 
 /// A counter of a document, amounts in minor units, by its name in a ledger.
-pub fn counter(fields: &std::collections::BTreeMap<String, Value>, name: &str) -> Option<i64> {
+pub fn counter(fields: &Fields, name: &str) -> Option<i64> {
     match (fields.get(name.strip_suffix("_minor").unwrap_or(name))?, name.ends_with("_minor")) {
         (Value::Integer(n), false) => Some(*n),
         (Value::Double(units), true) => Some((units * 100.0).round() as i64),

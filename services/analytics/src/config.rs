@@ -52,6 +52,10 @@ pub struct SessionArgs {
     #[arg(long, env = "SESSION_LIFETIME_SECONDS", value_name = "SESSION_LIFETIME_SECONDS", default_value_t = 600,
           value_parser = clap::value_parser!(u32).range(1..=604_800))]
     pub session_lifetime_seconds: u32,
+    /// Records of its partition after its last event for which a session is known; bounds the sessions in memory
+    #[arg(long, env = "SESSION_LIFETIME_RECORDS", value_name = "SESSION_LIFETIME_RECORDS", default_value_t = 200_000,
+          value_parser = clap::value_parser!(u32).range(1_000..))]
+    pub session_lifetime_records: u32,
     /// Seconds without an event after which an open session's history is written
     #[arg(long, env = "SESSION_HISTORY_IDLE_SECONDS", value_name = "SESSION_HISTORY_IDLE_SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
@@ -75,6 +79,7 @@ impl SessionArgs {
     pub fn limits(&self) -> Limits {
         Limits {
             lifetime_ms: i64::from(self.session_lifetime_seconds) * 1000,
+            lifetime_records: i64::from(self.session_lifetime_records),
             checkpoint_events: i64::from(self.session_checkpoint_events),
             story_idle_ms: i64::from(self.session_history_idle_seconds) * 1000,
             story_max_ms: i64::from(self.session_history_max_seconds) * 1000,

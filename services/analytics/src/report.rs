@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn document(path: &str, fields: &[(&str, Value)]) -> Write {
-        let fields = Fields(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect());
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         Write { path: path.to_owned(), fields, guard: Guard::Absent }
     }
 

@@ -94,7 +94,7 @@ fn histories_say_what_the_ledger_says(pipeline: &Pipeline, ledger: &Json) -> any
         };
         started += i64::from(history.get("start_time").is_some());
         ended += i64::from(history.get("end_time").is_some());
-        seconds += counter(&history.0, "session_duration_seconds").unwrap_or(0);
+        seconds += counter(history, "session_duration_seconds").unwrap_or(0);
         views += list("products_viewed").len() as i64;
         for purchase in list("purchase") {
             let Value::Map(purchase) = purchase else { continue };

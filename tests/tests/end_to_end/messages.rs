@@ -165,7 +165,7 @@ pub fn events_of_other_clients_count(pipeline: &mut Pipeline) -> anyhow::Result<
     ] {
         let document = pipeline.document(path)?.with_context(|| format!("there is no {path}"))?;
         for (name, number) in numbers {
-            let found = counter(&document.fields.0, name);
+            let found = counter(&document.fields, name);
             ensure!(found == Some(number), "{path} {name} is {found:?} instead of {number}");
         }
     }

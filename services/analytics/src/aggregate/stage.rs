@@ -197,6 +197,36 @@ impl Core {
     }
 }
 
+/// How often lag is looked at.
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+/// How far apart transactions are. A transaction costs the brokers much the same whether it carries a hundred events or
+/// a hundred thousand, and the changes of many events to one document become one. So while a backlog is worked off, when
+/// nothing that is read is fresh anyway, transactions are further apart.
+#[derive(Default)]
+struct Pace {
+    committed: i64,
+    behind: bool,
+}
+
+impl Pace {
+    /// The time between transactions while there is a backlog.
+    const BACKLOG: Duration = Duration::from_secs(1);
+    /// So many events are never a backlog.
+    const FEW: i64 = 10_000;
+
+    /// Takes in, every [`REPORT_EVERY`], how many events wait, and the sum of the committed offsets. More than two such
+    /// stretches' work is a backlog.
+    fn note(&mut self, lag: i64, committed: i64) {
+        let done = committed - std::mem::replace(&mut self.committed, committed);
+        self.behind = lag > Self::FEW.max(2 * done);
+    }
+
+    fn interval(&self, normal: Duration) -> Duration {
+        if self.behind { normal.max(Self::BACKLOG) } else { normal }
+    }
+}
+
 struct Stage<'a> {
     config: &'a StageConfig,
     metrics: &'a Metrics,
@@ -205,6 +235,7 @@ struct Stage<'a> {
     group: Arc<Group>,
     core: Arc<Core>,
     epoch: Instant,
+    pace: Pace,
     /// The assignment in force for each partition, to tell late restorations of former ones.
     assignments: BTreeMap<i32, u64>,
     next_assignment: u64,
@@ -270,6 +301,7 @@ impl<'a> Stage<'a> {
             group,
             core,
             epoch,
+            pace: Pace::default(),
             assignments,
             next_assignment,
             restored,
@@ -295,11 +327,11 @@ impl<'a> Stage<'a> {
             let now = Instant::now();
             if now >= next_commit {
                 self.core.commit(false, Duration::from_secs(60))?;
-                next_commit = now + self.config.commit_interval;
+                next_commit = now + self.pace.interval(self.config.commit_interval);
             }
             if now >= next_report {
                 self.report_lag();
-                next_report = now + Duration::from_millis(500);
+                next_report = now + REPORT_EVERY;
             }
         }
         // What was read is committed, and every story with it, so that the documents tell all when this ends.
@@ -367,13 +399,17 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn report_lag(&self) {
+    fn report_lag(&mut self) {
         let ends = self.group.ends();
+        let (mut lag, mut committed) = (0, 0);
         for (partition, next) in lock(&self.core.committed).iter() {
+            committed += next;
             if let Some(end) = ends.get(partition) {
                 self.metrics.lag_events.with_label_values(&[&partition.to_string()]).set((end - next).max(0));
+                lag += (end - next).max(0);
             }
         }
+        self.pace.note(lag, committed);
     }
 }
 

@@ -238,7 +238,7 @@ impl Work {
                                 }
                             }
                             Err(rejection) => {
-                                partition.table.tick(time);
+                                partition.table.tick(message.offset(), time);
                                 *self.tally.rejected.entry(rejection.reason).or_default() += 1;
                                 let letter = dead_letter(&self.config, &message, &rejection);
                                 self.dead_letter_bytes += letter.value.as_ref().map_or(0, Vec::len) + 512;

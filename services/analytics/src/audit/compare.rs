@@ -39,9 +39,9 @@ pub async fn stored(store: &dyn DocumentStore) -> Result<BTreeMap<String, Fields
     let mut all = BTreeMap::new();
     for collection in COLLECTIONS {
         for (path, mut fields) in store.scan(collection).await? {
-            fields.0.remove(BOOKKEEPING);
+            fields.remove(BOOKKEEPING);
             if !path.starts_with("sessions_history/") {
-                fields.0.remove(NAME);
+                fields.remove(NAME);
             }
             all.insert(path, fields);
         }
@@ -58,14 +58,14 @@ pub fn documents(expected: &Expected, stored: &BTreeMap<String, Fields>) -> Vec<
             continue;
         };
         let unordered = expected.unordered.contains(path);
-        for (name, value) in &want.0 {
+        for (name, value) in want.iter() {
             let found = have.get(name);
             if !found.is_some_and(|found| same(value, found, unordered)) {
                 let found = found.map_or("no such field".into(), short);
                 differences.push(difference(format!("{path} {name}"), short(value), found));
             }
         }
-        for (name, value) in &have.0 {
+        for (name, value) in have.iter() {
             if want.get(name).is_none() {
                 differences.push(difference(format!("{path} {name}"), "no such field", short(value)));
             }

@@ -127,6 +127,7 @@ pub async fn audit(args: &AuditArgs) -> Result<AuditReport, Failure> {
     let rules = Rules {
         currency: common.shop_currency,
         lifetime_ms: i64::from(common.sessions.session_lifetime_seconds) * 1000,
+        lifetime_records: i64::from(common.sessions.session_lifetime_records),
         list_entries: common.sessions.session_history_max_entries as usize,
     };
     let wait = Duration::from_secs(u64::from(args.wait_seconds));

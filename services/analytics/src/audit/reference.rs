@@ -17,6 +17,8 @@ pub struct Rules {
     pub currency: Currency,
     /// How long a session is known after its last event, in milliseconds of broker time.
     pub lifetime_ms: i64,
+    /// For how many records of its partition a session is known after its last event.
+    pub lifetime_records: i64,
     /// The most entries of a list of a session's history.
     pub list_entries: usize,
 }
@@ -35,6 +37,7 @@ pub struct Expected {
 /// A session as far as duplicates are concerned.
 struct Known {
     last: i64,
+    last_offset: i64,
     ids: HashSet<String>,
     /// The ids in the order in which they came.
     order: VecDeque<String>,
@@ -99,12 +102,12 @@ impl Reference {
                 return;
             }
         };
-        let fresh = || Known { last: now, ids: HashSet::new(), order: VecDeque::new() };
+        let fresh = || Known { last: now, last_offset: offset, ids: HashSet::new(), order: VecDeque::new() };
         let known = self.known.entry((partition, event.session_id.to_string())).or_insert_with(fresh);
-        if now - known.last > self.rules.lifetime_ms {
+        if now - known.last > self.rules.lifetime_ms || offset - known.last_offset > self.rules.lifetime_records {
             *known = fresh();
         }
-        known.last = now;
+        (known.last, known.last_offset) = (now, offset);
         if !known.ids.insert(event.event_id.to_string()) {
             self.duplicates += 1;
             return;
@@ -248,11 +251,11 @@ impl Reference {
                 } else {
                     Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
                 };
-                fields.set(name, value);
+                fields.set(*name, value);
             }
             documents.insert(path, fields);
         }
-        documents.extend(self.histories.into_iter().map(|(path, fields)| (path, Fields(fields))));
+        documents.extend(self.histories.into_iter().map(|(path, fields)| (path, fields.into_iter().collect())));
         let several = self.history_partitions.into_iter().filter(|(_, partitions)| partitions.len() > 1);
         Expected { documents, unordered: several.map(|(path, _)| path).collect() }
     }

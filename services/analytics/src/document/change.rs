@@ -7,16 +7,19 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::DocumentId;
+use super::counters::Counters;
 
 /// Something to add to a document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Change {
     /// Increments of counters, in the order of the kind's counters.
     Count {
-        /// The increments; money in minor units.
-        add: Vec<i64>,
+        /// The increments; money in minor units. Zeros at the end are not encoded.
+        #[serde(with = "trimmed")]
+        add: Counters,
         /// The name for people of the document's subject, where it is known.
         name: Option<Box<str>>,
     },
@@ -25,6 +28,7 @@ pub enum Change {
         /// A hint that the store has no document of this session yet. It may be wrong.
         first: bool,
         /// Entries in the encoding of [`super::story`], in topic order.
+        #[serde(with = "serde_bytes")]
         entries: Vec<u8>,
     },
 }
@@ -44,17 +48,19 @@ pub struct DeltaError(String);
 pub struct DeltaBatch {
     done: Vec<Vec<u8>>,
     current: Vec<u8>,
-    sessions: HashSet<Box<str>>,
+    /// Hashes of the sessions in `current`. Where two are alike, a record is closed without need, and nothing else.
+    sessions: HashSet<u64>,
 }
 
 impl DeltaBatch {
     /// Adds a change. A session may come several times, its parts in order; a counting document comes once.
     pub fn push(&mut self, id: &DocumentId, change: &Change) {
-        if let DocumentId::Session(session) = id
-            && !self.sessions.insert(session.clone())
-        {
-            self.close();
-            self.sessions.insert(session.clone());
+        if let DocumentId::Session(session) = id {
+            let hash = xxh3_64(session.as_bytes());
+            if !self.sessions.insert(hash) {
+                self.close();
+                self.sessions.insert(hash);
+            }
         }
         if self.current.is_empty() {
             self.current.push(VERSION);
@@ -102,6 +108,26 @@ impl DeltaBatch {
     }
 }
 
+/// Counters as a list without the zeros at its end.
+mod trimmed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use super::Counters;
+
+    pub(super) fn serialize<S: Serializer>(counters: &Counters, serializer: S) -> Result<S::Ok, S::Error> {
+        let length = counters.iter().rposition(|counter| *counter != 0).map_or(0, |last| last + 1);
+        counters[..length].serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Counters, D::Error> {
+        let list = Vec::<i64>::deserialize(deserializer)?;
+        let mut counters = Counters::default();
+        let places = counters.get_mut(..list.len()).ok_or_else(|| de::Error::custom("too many counters"))?;
+        places.copy_from_slice(&list);
+        Ok(counters)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +158,15 @@ mod tests {
         }
         let sizes: Vec<usize> = batch.into_records().iter().map(|r| DeltaBatch::read(r).unwrap().len()).collect();
         assert_eq!(sizes, [2, 1, 2]);
+    }
+
+    #[test]
+    fn counters_come_back_whatever_their_zeros() {
+        for add in [[0; 7], [1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, -1], [i64::MAX, 0, i64::MIN, 0, 5, 0, 0]] {
+            let change = Change::Count { add, name: Some("n".into()) };
+            let bytes = postcard::to_stdvec(&change).unwrap();
+            assert_eq!(postcard::from_bytes::<Change>(&bytes).unwrap(), change);
+        }
     }
 
     #[test]

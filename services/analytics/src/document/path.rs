@@ -42,8 +42,8 @@ pub enum Subject {
 }
 
 /// A document of the store.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Wire", into = "Wire")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(from = "Wire")]
 pub enum DocumentId {
     /// A document of counters.
     Counting {
@@ -210,28 +210,33 @@ pub fn unescape(text: &str) -> Option<String> {
 
 /// The encoding in the delta topic: a tag, a country's index plus one (0: none), the id, and the day (`i32::MIN`:
 /// lifetime).
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Wire(u8, u16, Box<str>, i32);
 
-impl From<DocumentId> for Wire {
-    fn from(id: DocumentId) -> Self {
-        match id {
-            DocumentId::Session(id) => Self(5, 0, id, i32::MIN),
-            DocumentId::Counting { country, subject, grain } => {
+/// [`Wire`] without owning the id.
+#[derive(Serialize)]
+struct WireRef<'a>(u8, u16, &'a str, i32);
+
+impl Serialize for DocumentId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let wire = match self {
+            Self::Session(id) => WireRef(5, 0, id, i32::MIN),
+            Self::Counting { country, subject, grain } => {
                 let country = country.map_or(0, |c| c.index() + 1);
                 let day = match grain {
                     Grain::Lifetime => i32::MIN,
                     Grain::Day(day) => day.number(),
                 };
                 match subject {
-                    Subject::Shop => Self(0, country, "".into(), day),
-                    Subject::Category(id) => Self(1, country, id, day),
-                    Subject::Product(id) => Self(2, country, id, day),
-                    Subject::Payment(id) => Self(3, country, id, day),
-                    Subject::Shipping(id) => Self(4, country, id, day),
+                    Subject::Shop => WireRef(0, country, "", day),
+                    Subject::Category(id) => WireRef(1, country, id, day),
+                    Subject::Product(id) => WireRef(2, country, id, day),
+                    Subject::Payment(id) => WireRef(3, country, id, day),
+                    Subject::Shipping(id) => WireRef(4, country, id, day),
                 }
             }
-        }
+        };
+        wire.serialize(serializer)
     }
 }
 

@@ -4,8 +4,6 @@
 //! is a function of the offset up to which they are absorbed, whoever computes it; of two states the one with the
 //! higher offset is right and the other is only older. The offset is kept in the document itself.
 
-use std::collections::BTreeMap;
-
 use storepulse_events::Money;
 
 use super::counters::{Counters, MAX_COUNTERS};
@@ -86,7 +84,7 @@ impl DocumentState {
     /// If the fields are not those of such a document.
     pub fn from_fields(id: &DocumentId, mut fields: Fields, partition: i32) -> Result<Self, StateError> {
         let foreign = |problem: &str| StateError::Foreign { path: id.path(), problem: problem.to_owned() };
-        let Some(Value::Map(bookkeeping)) = fields.0.remove(BOOKKEEPING) else {
+        let Some(Value::Map(bookkeeping)) = fields.remove(BOOKKEEPING) else {
             return Err(foreign("it has no map field _storepulse"));
         };
         let (Some(Value::Integer(found)), Some(Value::Integer(absorbed))) =
@@ -144,8 +142,9 @@ impl DocumentState {
         let misfit = |problem: String| StateError::Misfit { path: id.path(), problem };
         match (&mut self.body, change) {
             (Body::Counting { kind, counters, name }, Change::Count { add, name: new_name }) => {
-                if add.len() != kind.counters().len() {
-                    return Err(misfit(format!("{} counters, expected {}", add.len(), kind.counters().len())));
+                let count = kind.counters().len();
+                if add[count..].iter().any(|add| *add != 0) {
+                    return Err(misfit(format!("more counters than the {count} of its kind")));
                 }
                 for (counter, add) in counters.iter_mut().zip(add) {
                     *counter = counter.checked_add(*add).ok_or_else(|| misfit("a counter overflows".into()))?;
@@ -165,9 +164,9 @@ impl DocumentState {
     }
 
     /// The document's fields, bookkeeping included.
-    pub fn to_fields(&self, partition: i32) -> Fields {
+    pub fn to_fields(&self, partition: i32, limits: StoryLimits) -> Fields {
         let mut fields = match &self.body {
-            Body::Session(story) => story.fields().clone(),
+            Body::Session(story) => story.fields(limits),
             Body::Counting { kind, counters, name } => {
                 let mut fields = Fields::default();
                 for (value, counter) in counters.iter().zip(kind.counters()) {
@@ -184,11 +183,9 @@ impl DocumentState {
                 fields
             }
         };
-        let bookkeeping = BTreeMap::from([
-            ("partition".to_owned(), Value::Integer(i64::from(partition))),
-            ("offset".to_owned(), Value::Integer(self.absorbed)),
-        ]);
-        fields.set(BOOKKEEPING, Value::Map(bookkeeping));
+        let bookkeeping =
+            [("partition", Value::Integer(i64::from(partition))), ("offset", Value::Integer(self.absorbed))];
+        fields.set(BOOKKEEPING, Value::Map(bookkeeping.into_iter().collect()));
         fields
     }
 }
@@ -204,7 +201,9 @@ mod tests {
     }
 
     fn count(add: [i64; 5]) -> Change {
-        Change::Count { add: add.to_vec(), name: None }
+        let mut counters = [0; MAX_COUNTERS];
+        counters[..5].copy_from_slice(&add);
+        Change::Count { add: counters, name: None }
     }
 
     proptest! {
@@ -231,7 +230,7 @@ mod tests {
                     state.absorb(&id, offset as i64, &count(*add), limits).unwrap();
                 }
                 position = position.max(to);
-                state = DocumentState::from_fields(&id, state.to_fields(3), 3).unwrap();
+                state = DocumentState::from_fields(&id, state.to_fields(3, limits), 3).unwrap();
             }
             for (offset, add) in log.iter().enumerate().skip(position) {
                 state.absorb(&id, offset as i64, &count(*add), limits).unwrap();
@@ -245,7 +244,7 @@ mod tests {
         let id = product();
         let error = DocumentState::from_fields(&id, Fields::default(), 0).unwrap_err();
         assert!(error.to_string().contains("was not written by this service"), "{error}");
-        let fields = DocumentState::empty(&id).to_fields(4);
+        let fields = DocumentState::empty(&id).to_fields(4, StoryLimits::default());
         let error = DocumentState::from_fields(&id, fields, 5).unwrap_err();
         assert!(error.to_string().contains("do not belong together"), "{error}");
     }
@@ -257,8 +256,8 @@ mod tests {
         let limits = StoryLimits::default();
         let story = Change::Story { first: true, entries: vec![] };
         assert!(state.absorb(&id, 1, &story, limits).is_err());
-        let short = Change::Count { add: vec![1], name: None };
-        assert!(state.absorb(&id, 1, &short, limits).is_err());
+        let long = Change::Count { add: [1; MAX_COUNTERS], name: None };
+        assert!(state.absorb(&id, 1, &long, limits).is_err());
         assert_eq!(state.absorbed(), -1);
     }
 }

@@ -4,11 +4,11 @@
 //! collects its story in one growing buffer.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use storepulse_events::{Event, Location, Money, Payload, Timestamp};
 
+use crate::store::value::Name;
 use crate::store::{Fields, Value};
 
 /// The lists of a history document. Each is capped; what does not fit is counted in `<list>_omitted_count`.
@@ -141,37 +141,65 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The fields of a history document, with their size kept up to date.
+/// A history document: fields, and entries that are to be added to them.
+///
+/// Almost every story is taken in once, written once and forgotten. So entries are kept as they came until the fields
+/// are asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Story {
-    fields: Fields,
-    size: usize,
+    told: Told,
+    untold: Vec<u8>,
 }
+
+/// So many bytes of entries are kept as they came; more become fields.
+const MAX_UNTOLD: usize = 64 * 1024;
 
 impl Story {
     /// From the fields of a stored document (without bookkeeping).
     pub fn from_fields(fields: Fields) -> Self {
         let size = fields.size();
-        Self { fields, size }
+        Self { told: Told { fields, size }, untold: Vec::new() }
     }
 
     /// The fields.
-    pub fn fields(&self) -> &Fields {
-        &self.fields
+    pub fn fields(&self, limits: StoryLimits) -> Fields {
+        let mut told = self.told.clone();
+        told.apply(&self.untold, limits);
+        told.fields
     }
 
-    /// Applies encoded entries in their order.
+    /// Adds encoded entries in their order.
     ///
     /// # Errors
     ///
-    /// If the bytes are not entries; those before the bad one are applied.
-    pub fn apply(&mut self, mut entries: &[u8], limits: StoryLimits) -> Result<(), postcard::Error> {
-        while !entries.is_empty() {
-            let entry;
-            (entry, entries) = postcard::take_from_bytes::<Entry<'_>>(entries)?;
-            self.add(&entry, limits);
+    /// If the bytes are not entries; then none is added.
+    pub fn apply(&mut self, entries: &[u8], limits: StoryLimits) -> Result<(), postcard::Error> {
+        let mut rest = entries;
+        while !rest.is_empty() {
+            rest = postcard::take_from_bytes::<Entry<'_>>(rest)?.1;
+        }
+        self.untold.extend_from_slice(entries);
+        if self.untold.len() > MAX_UNTOLD {
+            self.told.apply(&std::mem::take(&mut self.untold), limits);
         }
         Ok(())
+    }
+}
+
+/// The fields of a history document, with their size kept up to date.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Told {
+    fields: Fields,
+    size: usize,
+}
+
+impl Told {
+    /// Applies entries, which have been read before.
+    fn apply(&mut self, mut entries: &[u8], limits: StoryLimits) {
+        while let Ok((entry, rest)) = postcard::take_from_bytes::<Entry<'_>>(entries) {
+            self.add(&entry, limits);
+            entries = rest;
+        }
     }
 
     fn add(&mut self, entry: &Entry<'_>, limits: StoryLimits) {
@@ -202,22 +230,23 @@ impl Story {
         }
     }
 
-    fn set(&mut self, name: &str, value: Value) {
-        self.size += value.size();
-        match self.fields.0.insert(name.to_owned(), value) {
-            Some(old) => self.size -= old.size(),
-            None => self.size += name.len() + 1,
+    fn set(&mut self, name: impl Into<Name>, value: Value) {
+        let name = name.into();
+        self.size += value.size() + name.len() + 1;
+        let length = name.len() + 1;
+        if let Some(old) = self.fields.set(name, value) {
+            self.size -= old.size() + length;
         }
     }
 
-    fn push<const N: usize>(&mut self, list: &str, entry: [(&str, Value); N], limits: StoryLimits) {
+    fn push<const N: usize>(&mut self, list: &'static str, entry: [(&'static str, Value); N], limits: StoryLimits) {
         let entry = map(entry);
         let size = entry.size();
-        let values = match self.fields.0.get_mut(list) {
+        let values = match self.fields.get_mut(list) {
             Some(Value::Array(values)) => values,
             _ => {
                 self.set(list, Value::Array(Vec::new()));
-                match self.fields.0.get_mut(list) {
+                match self.fields.get_mut(list) {
                     Some(Value::Array(values)) => values,
                     _ => return,
                 }
@@ -232,7 +261,7 @@ impl Story {
                 Some(Value::Integer(n)) => n + 1,
                 _ => 1,
             };
-            self.set(&name, Value::Integer(omitted));
+            self.set(name, Value::Integer(omitted));
         }
     }
 }
@@ -271,8 +300,8 @@ fn quantity(pieces: u32) -> (&'static str, Value) {
     ("quantity", Value::Integer(i64::from(pieces)))
 }
 
-fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Map(BTreeMap::from(entries.map(|(name, value)| (name.to_owned(), value))))
+fn map<const N: usize>(entries: [(&'static str, Value); N]) -> Value {
+    Value::Map(entries.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -303,18 +332,19 @@ mod tests {
         let mut pieces = Story::default();
         for entry in &entries {
             pieces.apply(&encoded(std::slice::from_ref(entry)), limits).unwrap();
-            pieces = Story::from_fields(pieces.fields().clone());
+            pieces = Story::from_fields(pieces.fields(limits));
         }
-        assert_eq!(whole, pieces);
-        assert_eq!(whole.size, whole.fields.size());
+        assert_eq!(whole.fields(limits), pieces.fields(limits));
     }
 
     #[test]
     fn a_list_is_capped_and_says_what_it_omits() {
         let mut story = Story::default();
-        story.apply(&views(10), StoryLimits { entries: 4, bytes: 10_000 }).unwrap();
-        assert!(matches!(story.fields.get("products_viewed"), Some(Value::Array(v)) if v.len() == 4));
-        assert_eq!(story.fields.get("products_viewed_omitted_count"), Some(&Value::Integer(6)));
+        let limits = StoryLimits { entries: 4, bytes: 10_000 };
+        story.apply(&views(10), limits).unwrap();
+        let fields = story.fields(limits);
+        assert!(matches!(fields.get("products_viewed"), Some(Value::Array(v)) if v.len() == 4));
+        assert_eq!(fields.get("products_viewed_omitted_count"), Some(&Value::Integer(6)));
     }
 
     #[test]
@@ -322,7 +352,18 @@ mod tests {
         let mut story = Story::default();
         let limits = StoryLimits { entries: 1_000_000, bytes: 5_000 };
         story.apply(&views(10_000), limits).unwrap();
-        assert!(story.fields.size() <= limits.bytes + 100, "{}", story.fields.size());
-        assert_eq!(story.size, story.fields.size());
+        assert!(story.untold.is_empty(), "so much is not kept as it came");
+        let size = story.fields(limits).size();
+        assert!(size <= limits.bytes + 100, "{size}");
+        assert_eq!(story.told.size, size);
+    }
+
+    #[test]
+    fn bytes_that_are_no_entries_change_nothing() {
+        let (mut story, limits) = (Story::default(), StoryLimits::default());
+        let mut bytes = views(2);
+        bytes.push(0xff);
+        assert!(story.apply(&bytes, limits).is_err());
+        assert_eq!(story, Story::default());
     }
 }

@@ -164,8 +164,7 @@ impl Folder {
             subject,
             grain: target.day.map_or(Grain::Lifetime, |day| Grain::Day(Day::from_number(day))),
         };
-        let add = counters[..target.kind.counters().len()].to_vec();
-        (document, Change::Count { add, name: name.map(Into::into) })
+        (document, Change::Count { add: *counters, name: name.map(Into::into) })
     }
 }
 

@@ -14,7 +14,11 @@ fn fold(events: &[serde_json::Value]) -> BTreeMap<String, Vec<i64>> {
     let documents: BTreeMap<_, _> = changes
         .into_iter()
         .map(|(id, change)| match change {
-            Change::Count { add, .. } => (id.path(), add),
+            Change::Count { add, .. } => {
+                let (used, unused) = add.split_at(id.kind().unwrap().counters().len());
+                assert!(unused.iter().all(|n| *n == 0), "{id}");
+                (id.path(), used.to_vec())
+            }
             Change::Story { .. } => panic!("the folder makes no stories"),
         })
         .collect();

@@ -99,10 +99,10 @@ impl Restorer {
             let time = record.timestamp().to_millis().unwrap_or(0);
             match decode(record.payload().unwrap_or_default(), self.currency) {
                 Ok(event) => drop(table.observe(&event, record.offset(), time, now)),
-                Err(_) => table.tick(time),
+                Err(_) => table.tick(record.offset(), time),
             }
         })?;
-        table.finish_restoring();
+        table.finish_restoring(next_offset);
         let replayed = next_offset - position.restore_from;
         tracing::debug!(partition, next_offset, replayed, sessions = table.len(), "sessions restored");
         Ok(Restored { table, next_offset })

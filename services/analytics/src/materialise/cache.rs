@@ -141,28 +141,30 @@ impl Cache {
         offset: i64,
         now: i64,
     ) -> Result<(), StateError> {
-        let mut entry = self
-            .entries
-            .remove(&id)
-            .unwrap_or_else(|| Entry::new(DocumentState::empty(&id), partition, None, Some(Vec::new())));
-        let outcome = entry.state.absorb(&id, offset, &change, self.story_limits);
-        if let Ok(true) = outcome {
-            if let Some(unseen) = &mut entry.unseen {
-                unseen.push((offset, change));
+        let entry = match self.entries.to_back(&id) {
+            Some(entry) => entry,
+            None => {
+                let new = || Entry::new(DocumentState::empty(&id), partition, None, Some(Vec::new()));
+                self.entries.entry(id.clone()).or_insert_with(new)
             }
-            let slot = if entry.in_flight.is_some() { &mut entry.dirty_next } else { &mut entry.dirty };
-            if slot.is_none() {
-                *slot = Some(offset);
-                *self.holds.entry(partition).or_default().entry(offset).or_default() += 1;
-                if entry.in_flight.is_none() {
-                    self.dirty += 1;
-                    entry.due = self.intervals.due(id.tier(), entry.last_write, now);
-                    self.due.insert((entry.due, id.clone()));
-                }
+        };
+        if !entry.state.absorb(&id, offset, &change, self.story_limits)? {
+            return Ok(());
+        }
+        if let Some(unseen) = &mut entry.unseen {
+            unseen.push((offset, change));
+        }
+        let slot = if entry.in_flight.is_some() { &mut entry.dirty_next } else { &mut entry.dirty };
+        if slot.is_none() {
+            *slot = Some(offset);
+            *self.holds.entry(partition).or_default().entry(offset).or_default() += 1;
+            if entry.in_flight.is_none() {
+                self.dirty += 1;
+                entry.due = self.intervals.due(id.tier(), entry.last_write, now);
+                self.due.insert((entry.due, id));
             }
         }
-        self.entries.insert(id, entry);
-        outcome.map(drop)
+        Ok(())
     }
 
     /// What is due at `now`, or all that waits with `all`, in chunks of one commit each; at most `max` chunks.
@@ -177,7 +179,7 @@ impl Cache {
                 break;
             }
             let Some(entry) = self.entries.get_mut(&id) else { continue };
-            let fields = entry.state.to_fields(entry.partition);
+            let fields = entry.state.to_fields(entry.partition, self.story_limits);
             let size = fields.size() + 256;
             if chunk.writes.len() >= MAX_WRITES || (bytes + size > MAX_COMMIT_BYTES && !chunk.writes.is_empty()) {
                 self.last_chunk += 1;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A session as it was after an offset of its partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,8 @@ pub struct Checkpoint {
     pub offset: i64,
     /// Stream time of the session's last event, in milliseconds since the Unix epoch.
     pub last_seen: i64,
+    /// Offset of the session's last event.
+    pub last_offset: i64,
     /// Whether `session_ended` was among its events.
     pub ended: bool,
     /// Whether a part of its story has gone out.
@@ -18,6 +20,7 @@ pub struct Checkpoint {
     /// The hashes of the event ids it has seen.
     pub ids: Vec<u128>,
     /// Entries of its story that have not gone out.
+    #[serde(with = "serde_bytes")]
     pub pending: Vec<u8>,
 }
 

@@ -4,9 +4,11 @@
 //!
 //! *Stream time* of a partition is the highest record timestamp seen in it; the topic stamps records when the broker
 //! appends them (`LogAppendTime`), so no client's clock has a say. A session is known from its first event until
-//! stream time has moved [`Limits::lifetime_ms`] past its last event (a duplicate is an event here). While it is known,
-//! an event id counts once, as long as it is among the session's last [`ids::MAX_IDS`]. That is a function of the partition alone, so every instance, and the audit, comes to the
-//! same result.
+//! stream time has moved [`Limits::lifetime_ms`] past its last event (a duplicate is an event here), or the partition
+//! by [`Limits::lifetime_records`] records, whichever comes first; the second bounds the memory of sessions. While it is
+//! known, an event id counts once, as long as it is among the session's last [`ids::MAX_IDS`]. That is a function of the
+//! partition alone, so every instance, and the audit, comes to the same result. (A bound on the number of sessions
+//! would not be: a replay from the middle can't tell which sessions it would have pushed out.)
 //!
 //! # Stories
 //!

@@ -1,6 +1,7 @@
 //! The sessions of a partition.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use hashbrown::HashMap;
 use hashlink::LinkedHashMap;
@@ -17,6 +18,9 @@ use crate::document::story::Entry;
 pub struct Limits {
     /// Stream time without an event after which a session is forgotten, ended or not, in milliseconds.
     pub lifetime_ms: i64,
+    /// Records of the partition without an event after which a session is forgotten as well. It bounds the number of
+    /// sessions that are known.
+    pub lifetime_records: i64,
     /// How far the restore offset may fall behind, in events.
     pub checkpoint_events: i64,
     /// Time of this machine's clock without an event after which an open session's story goes out, in milliseconds.
@@ -51,7 +55,9 @@ pub struct Cut {
 struct Session {
     id: Box<str>,
     ids: Ids,
+    /// Stream time and offset of the last event.
     last_seen: i64,
+    last_offset: i64,
     ended: bool,
     emitted: bool,
     /// Entries that have not gone out, in pieces of about [`PIECE`] bytes.
@@ -59,6 +65,8 @@ struct Session {
     /// This machine's time of the first and the last event of what is pending.
     pending_since: i64,
     touched: i64,
+    /// The time under which the session stands in [`SessionTable::waiting`], if it does.
+    waits: Option<i64>,
     /// The first offset that is in no checkpoint, if any.
     dirty_since: Option<i64>,
     checkpointed: bool,
@@ -68,26 +76,96 @@ struct Session {
 pub struct SessionTable {
     limits: Limits,
     stream_time: i64,
-    /// Both in the order of `last_seen`.
-    open: LinkedHashMap<u128, Session>,
-    ended: LinkedHashMap<u128, Session>,
+    /// In the order of their last event.
+    sessions: LinkedHashMap<u128, Session>,
+    /// How many have not ended, and how many of those have something pending.
+    open: usize,
+    pending: usize,
     /// Sessions in the order in which they became dirty: offset, session, stream time before the event. Entries that
     /// no longer hold are skipped when they come to the front.
     dirty: VecDeque<(i64, u128, i64)>,
     /// Ended sessions that have something to go out.
     ready: Vec<u128>,
+    /// Open sessions with something pending, by the time to look at them. Entries that no longer hold are skipped.
+    waiting: BinaryHeap<Reverse<(i64, u128)>>,
+    /// Open sessions of which more than one piece is pending.
+    long: Vec<u128>,
     stories: Vec<StoryPatch>,
     checkpoints: Vec<(Box<str>, Option<Vec<u8>>)>,
     /// Only while restoring: the last offset of each session's checkpoint.
     restored: Option<HashMap<u128, i64>>,
-    last_scan: i64,
 }
 
 /// A piece of a story is begun anew when it has so many bytes, so that each fits a record of the delta topic.
 const PIECE: usize = 128 * 1024;
 
+/// The room that a story begins with, in bytes; most fit.
+const FIRST: usize = 512;
+
 fn key(session_id: &str) -> u128 {
     xxh3_128(session_id.as_bytes())
+}
+
+impl Session {
+    fn new(id: &str, now: i64) -> Self {
+        Self {
+            id: id.into(),
+            ids: Ids::default(),
+            last_seen: i64::MIN,
+            last_offset: -1,
+            ended: false,
+            emitted: false,
+            pending: Vec::new(),
+            pending_since: now,
+            touched: now,
+            waits: None,
+            dirty_since: None,
+            checkpointed: false,
+        }
+    }
+
+    fn of_checkpoint(id: Box<str>, checkpoint: Checkpoint, now: i64) -> Self {
+        Self {
+            id,
+            ids: Ids::from_list(checkpoint.ids),
+            last_seen: checkpoint.last_seen,
+            last_offset: checkpoint.last_offset,
+            ended: checkpoint.ended,
+            emitted: checkpoint.emitted,
+            pending: if checkpoint.pending.is_empty() { Vec::new() } else { vec![checkpoint.pending] },
+            pending_since: now,
+            touched: now,
+            waits: None,
+            dirty_since: None,
+            checkpointed: true,
+        }
+    }
+
+    /// Whether the session counts among those whose story is held back.
+    fn is_pending(&self) -> bool {
+        !self.ended && !self.pending.is_empty()
+    }
+
+    /// When an open session's story is to go out, if nothing more happens.
+    fn due(&self, limits: &Limits) -> i64 {
+        self.touched.saturating_add(limits.story_idle_ms).min(self.pending_since.saturating_add(limits.story_max_ms))
+    }
+
+    /// Appends to what is pending. Says whether a further piece was begun.
+    fn tell(&mut self, event: &Event<'_>, now: i64) -> bool {
+        if self.pending.is_empty() {
+            self.pending_since = now;
+        }
+        self.touched = now;
+        let full = self.pending.last().is_none_or(|piece| piece.len() >= PIECE);
+        if full {
+            self.pending.push(Vec::with_capacity(FIRST));
+        }
+        if let Some(piece) = self.pending.last_mut() {
+            Entry::of(event).encode_into(piece);
+        }
+        full && self.pending.len() > 1
+    }
 }
 
 impl SessionTable {
@@ -96,14 +174,16 @@ impl SessionTable {
         Self {
             limits,
             stream_time: i64::MIN,
-            open: LinkedHashMap::new(),
-            ended: LinkedHashMap::new(),
+            sessions: LinkedHashMap::new(),
+            open: 0,
+            pending: 0,
             dirty: VecDeque::new(),
             ready: Vec::new(),
+            waiting: BinaryHeap::new(),
+            long: Vec::new(),
             stories: Vec::new(),
             checkpoints: Vec::new(),
             restored: None,
-            last_scan: i64::MIN,
         }
     }
 
@@ -117,69 +197,70 @@ impl SessionTable {
         for (id, checkpoint) in checkpoints {
             let key = key(&id);
             offsets.insert(key, checkpoint.offset);
-            let session = Session {
-                id,
-                ids: Ids::from_list(checkpoint.ids),
-                last_seen: checkpoint.last_seen,
-                ended: checkpoint.ended,
-                emitted: checkpoint.emitted,
-                pending: if checkpoint.pending.is_empty() { Vec::new() } else { vec![checkpoint.pending] },
-                pending_since: now,
-                touched: now,
-                dirty_since: None,
-                checkpointed: true,
-            };
-            if session.ended { &mut table.ended } else { &mut table.open }.insert(key, session);
+            let session = Session::of_checkpoint(id, checkpoint, now);
+            table.open += usize::from(!session.ended);
+            table.pending += usize::from(session.is_pending());
+            table.sessions.insert(key, session);
         }
         table.restored = Some(offsets);
         table.sort();
         table
     }
 
-    /// Ends restoring. What went out before the commit does not go out again: whatever sessions had to send when they
-    /// ended or were forgotten was sent with the commit that the restored position belongs to.
-    pub fn finish_restoring(&mut self) {
+    /// Ends restoring; `next_offset` is the committed one. What went out before the commit does not go out again:
+    /// whatever sessions had to send when they ended or were forgotten was sent with the commit that the restored
+    /// position belongs to.
+    pub fn finish_restoring(&mut self, next_offset: i64) {
         self.restored = None;
         // Checkpoints brought sessions in ahead of the replay, so some that are expired stand behind fresher ones.
         self.sort();
-        self.forget_expired();
+        self.forget_expired(next_offset - 1);
         self.stories.clear();
         self.checkpoints.clear();
         for key in self.ready.drain(..) {
-            if let Some(session) = self.ended.get_mut(&key) {
+            if let Some(session) = self.sessions.get_mut(&key).filter(|session| session.ended) {
                 session.pending.clear();
                 session.emitted = true;
+            }
+        }
+        self.waiting.clear();
+        self.long.clear();
+        for (key, session) in &mut self.sessions {
+            session.waits = session.is_pending().then(|| session.due(&self.limits));
+            if let Some(due) = session.waits {
+                self.waiting.push(Reverse((due, *key)));
+                if session.pending.len() > 1 {
+                    self.long.push(*key);
+                }
             }
         }
     }
 
     fn sort(&mut self) {
-        for list in [&mut self.open, &mut self.ended] {
-            let mut sessions: Vec<_> = list.drain().collect();
-            sessions.sort_by_key(|(_, session)| session.last_seen);
-            list.extend(sessions);
-        }
+        let mut sessions: Vec<_> = self.sessions.drain().collect();
+        sessions.sort_by_key(|(_, session)| session.last_offset);
+        self.sessions.extend(sessions);
     }
 
     /// The number of sessions that are known.
     pub fn len(&self) -> usize {
-        self.open.len() + self.ended.len()
+        self.sessions.len()
     }
 
     /// Whether no session is known.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.sessions.is_empty()
     }
 
     /// The number of sessions that have not ended.
-    pub fn open(&self) -> usize {
-        self.open.len()
+    pub const fn open(&self) -> usize {
+        self.open
     }
 
-    /// Moves stream time on by a record that is no event. `record_time` is its timestamp in milliseconds.
-    pub fn tick(&mut self, record_time: i64) {
+    /// Moves stream time on by a record that is no event: its offset, and its timestamp in milliseconds.
+    pub fn tick(&mut self, offset: i64, record_time: i64) {
         self.stream_time = self.stream_time.max(record_time);
-        self.forget_expired();
+        self.forget_expired(offset);
     }
 
     /// Takes in an event. Says whether it counts: false for a duplicate.
@@ -187,75 +268,72 @@ impl SessionTable {
     /// `offset` and `record_time` (milliseconds) are the record's; `now` is this machine's time in milliseconds.
     pub fn observe(&mut self, event: &Event<'_>, offset: i64, record_time: i64, now: i64) -> bool {
         let before = self.stream_time;
-        self.tick(record_time);
+        self.tick(offset, record_time);
         let key = key(&event.session_id);
-        if self.restored.as_ref().and_then(|r| r.get(&key)).is_some_and(|checkpoint| offset <= *checkpoint) {
-            return false;
+        if let Some(checkpoints) = &self.restored {
+            if checkpoints.get(&key).is_some_and(|checkpoint| offset <= *checkpoint) {
+                return false;
+            }
+            // While restoring, the order does not hold, so it may still be here although it is expired.
+            if self.sessions.get(&key).is_some_and(|session| self.is_expired(session, offset)) {
+                let expired = self.sessions.remove(&key);
+                self.forget(expired);
+            }
         }
-        let ends = matches!(event.payload, Payload::SessionEnded { .. });
-        // Taken out and put back at the end, which keeps both lists in the order of `last_seen`.
-        let known = self.open.remove(&key).or_else(|| self.ended.remove(&key));
-        let mut session = known.filter(|s| !self.is_expired(s)).unwrap_or_else(|| Session {
-            id: (*event.session_id).into(),
-            ids: Ids::default(),
-            last_seen: self.stream_time,
-            ended: false,
-            emitted: false,
-            pending: Vec::new(),
-            pending_since: now,
-            touched: now,
-            dirty_since: None,
-            checkpointed: false,
-        });
+        let session = match self.sessions.to_back(&key) {
+            Some(session) => session,
+            None => {
+                self.open += 1;
+                self.sessions.entry(key).or_insert_with(|| Session::new(&event.session_id, now))
+            }
+        };
         session.last_seen = self.stream_time;
+        session.last_offset = offset;
         if session.dirty_since.is_none() {
             session.dirty_since = Some(offset);
             self.dirty.push_back((offset, key, before));
         }
-        let counts = session.ids.insert(xxh3_128(event.event_id.as_bytes()));
-        if counts {
-            if session.pending.is_empty() {
-                session.pending_since = now;
-            }
-            session.touched = now;
-            session.ended |= ends;
-            if session.pending.last().is_none_or(|piece| piece.len() >= PIECE) {
-                session.pending.push(Vec::new());
-            }
-            if let Some(piece) = session.pending.last_mut() {
-                Entry::of(event).encode_into(piece);
-            }
+        if !session.ids.insert(xxh3_128(event.event_id.as_bytes())) {
+            return false;
         }
+        let was_pending = session.is_pending();
+        if session.tell(event, now) && !session.ended {
+            self.long.push(key);
+        }
+        if !session.ended && matches!(event.payload, Payload::SessionEnded { .. }) {
+            session.ended = true;
+            self.open -= 1;
+        }
+        self.pending = self.pending + usize::from(session.is_pending()) - usize::from(was_pending);
         if session.ended {
-            if counts {
-                self.ready.push(key);
-            }
-            self.ended.insert(key, session);
-        } else {
-            self.open.insert(key, session);
+            self.ready.push(key);
+        } else if session.waits.is_none() {
+            let due = session.due(&self.limits);
+            session.waits = Some(due);
+            self.waiting.push(Reverse((due, key)));
         }
-        counts
+        true
     }
 
-    fn is_expired(&self, session: &Session) -> bool {
-        // Nothing but the time of the last event may decide: a replay may begin in the middle of a session that is
-        // forgotten by its end, and must come to the same result without having seen, say, that the session ended.
+    fn is_expired(&self, session: &Session, offset: i64) -> bool {
+        // Nothing but the last event may decide: a replay may begin in the middle of a session that is forgotten by its
+        // end, and must come to the same result without having seen, say, that the session ended.
         self.stream_time.saturating_sub(session.last_seen) > self.limits.lifetime_ms
+            || offset - session.last_offset > self.limits.lifetime_records
     }
 
-    fn forget_expired(&mut self) {
-        while self.open.front().is_some_and(|(_, s)| self.is_expired(s)) {
-            let front = self.open.pop_front();
-            self.forget(front);
-        }
-        while self.ended.front().is_some_and(|(_, s)| self.is_expired(s)) {
-            let front = self.ended.pop_front();
+    /// Forgets the sessions that are expired at `offset`.
+    fn forget_expired(&mut self, offset: i64) {
+        while self.sessions.front().is_some_and(|(_, session)| self.is_expired(session, offset)) {
+            let front = self.sessions.pop_front().map(|(_, session)| session);
             self.forget(front);
         }
     }
 
-    fn forget(&mut self, session: Option<(u128, Session)>) {
-        let Some((_, mut session)) = session else { return };
+    fn forget(&mut self, session: Option<Session>) {
+        let Some(mut session) = session else { return };
+        self.open -= usize::from(!session.ended);
+        self.pending -= usize::from(session.is_pending());
         take_story(&mut session, &mut self.stories);
         if session.checkpointed {
             self.checkpoints.push((session.id, None));
@@ -266,40 +344,54 @@ impl SessionTable {
     /// open sessions' stories go out as well, however fresh. `now` is this machine's time in milliseconds.
     pub fn cut(&mut self, next_offset: i64, now: i64, all: bool) -> Cut {
         for key in std::mem::take(&mut self.ready) {
-            if let Some(session) = self.ended.get_mut(&key) {
+            // It may have been forgotten since, and have begun anew.
+            if let Some(session) = self.sessions.get_mut(&key).filter(|session| session.ended) {
                 take_story(session, &mut self.stories);
             }
         }
-        self.emit_idle(next_offset, now, all);
+        self.emit_waiting(next_offset, now, all);
         self.checkpoint_lagging(next_offset);
         let (restore_from, stream_time) =
             self.first_dirty().map_or((next_offset, self.stream_time), |(offset, _, time)| (offset, time));
-        let pending_stories = self.open.values().filter(|s| !s.pending.is_empty()).count() as u64;
         Cut {
             stories: std::mem::take(&mut self.stories),
             checkpoints: std::mem::take(&mut self.checkpoints),
-            position: Position { restore_from, stream_time, pending_stories },
+            position: Position { restore_from, stream_time, pending_stories: self.pending as u64 },
         }
     }
 
-    /// Sends the stories of open sessions that wait for long. Because nothing in the event topic tells that they
-    /// went out, a checkpoint does.
-    fn emit_idle(&mut self, next_offset: i64, now: i64, all: bool) {
-        const SCAN_EVERY_MS: i64 = 500;
-        if !all && now.saturating_sub(self.last_scan) < SCAN_EVERY_MS {
-            return;
+    /// Sends the stories of open sessions that wait for long, or that have grown long. Because nothing in the event
+    /// topic tells that they went out, a checkpoint does.
+    fn emit_waiting(&mut self, next_offset: i64, now: i64, all: bool) {
+        for key in std::mem::take(&mut self.long) {
+            self.emit(key, next_offset);
         }
-        self.last_scan = now;
-        let limits = self.limits;
-        for (_, session) in self.open.iter_mut() {
-            let waits = now.saturating_sub(session.touched) >= limits.story_idle_ms
-                || now.saturating_sub(session.pending_since) >= limits.story_max_ms
-                || session.pending.len() > 1;
-            if !session.pending.is_empty() && (all || waits) {
-                take_story(session, &mut self.stories);
-                self.checkpoints.push((session.id.clone(), Some(checkpoint(session, next_offset).encode())));
+        while let Some(Reverse((due, key))) = self.waiting.pop() {
+            if due > now && !all {
+                self.waiting.push(Reverse((due, key)));
+                break;
+            }
+            let Some(session) = self.sessions.get_mut(&key).filter(|s| s.waits == Some(due)) else { continue };
+            session.waits = None;
+            if !session.is_pending() {
+                continue;
+            }
+            // It may have been touched since.
+            let due = session.due(&self.limits);
+            if due > now && !all {
+                session.waits = Some(due);
+                self.waiting.push(Reverse((due, key)));
+            } else {
+                self.emit(key, next_offset);
             }
         }
+    }
+
+    fn emit(&mut self, key: u128, next_offset: i64) {
+        let Some(session) = self.sessions.get_mut(&key).filter(|session| session.is_pending()) else { return };
+        take_story(session, &mut self.stories);
+        self.pending -= 1;
+        self.checkpoints.push((session.id.clone(), Some(checkpoint(session, next_offset).encode())));
     }
 
     /// Checkpoints the sessions that hold the restore offset back too far.
@@ -309,7 +401,7 @@ impl SessionTable {
                 break;
             }
             self.dirty.pop_front();
-            if let Some(session) = self.open.get_mut(&key).or_else(|| self.ended.get_mut(&key)) {
+            if let Some(session) = self.sessions.get_mut(&key) {
                 let bytes = checkpoint(session, next_offset).encode();
                 self.checkpoints.push((session.id.clone(), Some(bytes)));
             }
@@ -319,8 +411,7 @@ impl SessionTable {
     /// The session that has been dirty for longest, after dropping entries that no longer hold.
     fn first_dirty(&mut self) -> Option<(i64, u128, i64)> {
         while let Some(entry @ (offset, key, _)) = self.dirty.front().copied() {
-            let session = self.open.get(&key).or_else(|| self.ended.get(&key));
-            if session.is_some_and(|s| s.dirty_since == Some(offset)) {
+            if self.sessions.get(&key).is_some_and(|s| s.dirty_since == Some(offset)) {
                 return Some(entry);
             }
             self.dirty.pop_front();
@@ -343,10 +434,11 @@ fn checkpoint(session: &mut Session, next_offset: i64) -> Checkpoint {
     Checkpoint {
         offset: next_offset - 1,
         last_seen: session.last_seen,
+        last_offset: session.last_offset,
         ended: session.ended,
         emitted: session.emitted,
         ids: session.ids.to_list(),
-        // More than one piece has just gone out; see `emit_idle`.
+        // More than one piece has just gone out; see `emit_waiting`.
         pending: session.pending.concat(),
     }
 }

@@ -399,13 +399,17 @@ fn write_proto(name: String, write: &Write) -> proto::Write {
             ConditionType::UpdateTime(Timestamp { seconds: major, nanos: minor })
         }
     };
-    let fields = write.fields.0.iter().map(|(name, value)| (name.clone(), value_proto(value))).collect();
+    let fields = fields_proto(&write.fields);
     proto::Write {
         operation: Some(proto::write::Operation::Update(proto::Document { name, fields, ..Default::default() })),
         current_document: Some(proto::Precondition { condition_type: Some(condition) }),
         // Without a mask the document is replaced.
         ..Default::default()
     }
+}
+
+fn fields_proto(fields: &Fields) -> HashMap<String, proto::Value> {
+    fields.iter().map(|(name, value)| (name.to_owned(), value_proto(value))).collect()
 }
 
 fn value_proto(value: &Value) -> proto::Value {
@@ -417,9 +421,7 @@ fn value_proto(value: &Value) -> proto::Value {
         Value::Array(values) => {
             ValueType::ArrayValue(proto::ArrayValue { values: values.iter().map(value_proto).collect() })
         }
-        Value::Map(map) => ValueType::MapValue(proto::MapValue {
-            fields: map.iter().map(|(name, value)| (name.clone(), value_proto(value))).collect(),
-        }),
+        Value::Map(map) => ValueType::MapValue(proto::MapValue { fields: fields_proto(map) }),
     };
     proto::Value { value_type: Some(value) }
 }
@@ -431,7 +433,7 @@ fn stored(document: proto::Document) -> Stored {
 }
 
 fn fields(map: HashMap<String, proto::Value>) -> Fields {
-    Fields(map.into_iter().map(|(name, value)| (name, value_of(value))).collect())
+    map.into_iter().map(|(name, value)| (name, value_of(value))).collect()
 }
 
 /// See *Values that the service never writes* in the [module](self).
@@ -443,7 +445,7 @@ fn value_of(value: proto::Value) -> Value {
         Some(ValueType::StringValue(v)) => Value::String(v),
         Some(ValueType::TimestampValue(v)) => Value::Timestamp(micros(v)),
         Some(ValueType::ArrayValue(v)) => Value::Array(v.values.into_iter().map(value_of).collect()),
-        Some(ValueType::MapValue(v)) => Value::Map(fields(v.fields).0),
+        Some(ValueType::MapValue(v)) => Value::Map(fields(v.fields)),
         Some(ValueType::NullValue(_)) => unsupported("null"),
         Some(ValueType::BooleanValue(_)) => unsupported("boolean"),
         Some(ValueType::BytesValue(_)) => unsupported("bytes"),

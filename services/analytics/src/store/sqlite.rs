@@ -222,7 +222,7 @@ fn collection_of(path: &str) -> Result<&str, StoreError> {
 }
 
 fn encode(path: &str, fields: &Fields) -> Result<String, StoreError> {
-    for (name, value) in &fields.0 {
+    for (name, value) in fields.iter() {
         check(value, 1).map_err(|why| StoreError::Refused(format!("field {name} of {path}: {why}")))?;
     }
     serde_json::to_string(fields).map_err(|e| StoreError::Refused(format!("{path}: {e}")))
@@ -239,7 +239,7 @@ fn check(value: &Value, depth: usize) -> Result<(), &'static str> {
         Value::Array(_) | Value::Map(_) if depth > MAX_DEPTH => Err("lists and maps nest too deep"),
         Value::Array(values) if values.iter().any(|v| matches!(v, Value::Array(_))) => Err("a list is in a list"),
         Value::Array(values) => values.iter().try_for_each(|v| check(v, depth + 1)),
-        Value::Map(map) => map.values().try_for_each(|v| check(v, depth + 1)),
+        Value::Map(map) => map.iter().try_for_each(|(_, v)| check(v, depth + 1)),
         Value::Integer(_) | Value::Double(_) | Value::String(_) | Value::Timestamp(_) => Ok(()),
     }
 }

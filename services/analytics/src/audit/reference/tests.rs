@@ -13,6 +13,7 @@ use crate::fold::Folder;
 use crate::session::{Limits, SessionTable};
 
 const LIFETIME: i64 = 100;
+const LIFETIME_RECORDS: i64 = 12;
 const LIST: usize = 4;
 
 fn location(i: u8) -> Json {
@@ -62,7 +63,13 @@ prop_compose! {
 
 /// What the service makes of the records, with a commit after each record whose index is in `cuts`.
 fn service(records: &[(i64, Vec<u8>)], cuts: &[bool]) -> BTreeMap<String, Fields> {
-    let limits = Limits { lifetime_ms: LIFETIME, checkpoint_events: 10, story_idle_ms: 0, story_max_ms: 0 };
+    let limits = Limits {
+        lifetime_ms: LIFETIME,
+        lifetime_records: LIFETIME_RECORDS,
+        checkpoint_events: 10,
+        story_idle_ms: 0,
+        story_max_ms: 0,
+    };
     let story_limits = StoryLimits { entries: LIST, ..StoryLimits::default() };
     let (mut table, mut folder) = (SessionTable::new(limits), Folder::default());
     let mut states: BTreeMap<DocumentId, DocumentState> = BTreeMap::new();
@@ -78,7 +85,7 @@ fn service(records: &[(i64, Vec<u8>)], cuts: &[bool]) -> BTreeMap<String, Fields
             for (id, change) in batch.into_records().iter().flat_map(|r| DeltaBatch::read(r).unwrap()) {
                 let state = states.entry(id.clone()).or_insert_with(|| DocumentState::empty(&id));
                 assert!(state.absorb(&id, delta_offset, &change, story_limits).unwrap());
-                *state = DocumentState::from_fields(&id, state.to_fields(0), 0).unwrap();
+                *state = DocumentState::from_fields(&id, state.to_fields(0, story_limits), 0).unwrap();
                 delta_offset += 1;
             }
         }
@@ -89,7 +96,7 @@ fn service(records: &[(i64, Vec<u8>)], cuts: &[bool]) -> BTreeMap<String, Fields
         match decode(bytes, Currency::USD) {
             Ok(event) if table.observe(&event, offset as i64, time, offset as i64) => folder.fold(&event),
             Ok(_) => {}
-            Err(_) => table.tick(time),
+            Err(_) => table.tick(offset as i64, time),
         }
         if cuts.get(offset).copied().unwrap_or(false) {
             commit(&mut table, &mut folder, offset as i64 + 1, false);
@@ -97,9 +104,9 @@ fn service(records: &[(i64, Vec<u8>)], cuts: &[bool]) -> BTreeMap<String, Fields
     }
     commit(&mut table, &mut folder, records.len() as i64, true);
     let clean = |(id, state): (DocumentId, DocumentState)| {
-        let mut fields = state.to_fields(0);
-        fields.0.remove(BOOKKEEPING);
-        fields.0.remove(NAME);
+        let mut fields = state.to_fields(0, story_limits);
+        fields.remove(BOOKKEEPING);
+        fields.remove(NAME);
         (id.path(), fields)
     };
     states.into_iter().map(clean).collect()
@@ -111,7 +118,12 @@ proptest! {
     fn the_service_computes_what_the_reference_computes(
         records in prop::collection::vec(record(), 1..80), cuts in prop::collection::vec(prop::bool::weighted(0.2), 80),
     ) {
-        let mut reference = Reference::new(Rules { currency: Currency::USD, lifetime_ms: LIFETIME, list_entries: LIST });
+        let mut reference = Reference::new(Rules {
+            currency: Currency::USD,
+            lifetime_ms: LIFETIME,
+            lifetime_records: LIFETIME_RECORDS,
+            list_entries: LIST,
+        });
         let mut time = 0;
         for (offset, (gap, bytes)) in records.iter().enumerate() {
             time += gap;

@@ -55,8 +55,8 @@ fn change(i: u8, offset: i64, first: bool) -> Change {
             crate::document::story::Entry::Category(offset, format!("c{offset}").into()).encode_into(&mut entries);
             Change::Story { first, entries }
         }
-        1 => Change::Count { add: vec![1, offset, 0, 0, 7, 0, 0], name: None },
-        _ => Change::Count { add: vec![1, offset], name: None },
+        1 => Change::Count { add: [1, offset, 0, 0, 7, 0, 0], name: None },
+        _ => Change::Count { add: [1, offset, 0, 0, 0, 0, 0], name: None },
     }
 }
 
@@ -203,7 +203,7 @@ proptest! {
         }
         prop_assert_eq!(store.documents.len(), expected.len());
         for (path, state) in expected {
-            prop_assert_eq!(&store.documents[&path].fields, &state.to_fields(0), "{}", path);
+            prop_assert_eq!(&store.documents[&path].fields, &state.to_fields(0, StoryLimits::default()), "{}", path);
         }
     }
 }

@@ -6,7 +6,8 @@ use storepulse_events::{Category, CountryCode, Location, Payload, Timestamp};
 use super::*;
 use crate::document::story::{Story, StoryLimits};
 
-const LIMITS: Limits = Limits { lifetime_ms: 50, checkpoint_events: 12, story_idle_ms: 40, story_max_ms: 90 };
+const LIMITS: Limits =
+    Limits { lifetime_ms: 50, lifetime_records: 9, checkpoint_events: 12, story_idle_ms: 40, story_max_ms: 90 };
 
 fn event(session: u8, id: u8, ends: bool) -> Event<'static> {
     let payload = if ends {
@@ -27,6 +28,22 @@ fn event(session: u8, id: u8, ends: bool) -> Event<'static> {
             longitude: 0.0,
         },
         payload,
+    }
+}
+
+impl SessionTable {
+    /// What is kept by counting is what counting anew would find.
+    fn check(&self) {
+        assert_eq!(self.open, self.sessions.values().filter(|s| !s.ended).count());
+        let pending: Vec<_> = self.sessions.iter().filter(|(_, s)| s.is_pending()).collect();
+        assert_eq!(self.pending, pending.len());
+        for (key, session) in pending {
+            let due = session.waits.expect("each pending session is looked at again");
+            let entries = self.waiting.iter().filter(|Reverse(entry)| *entry == (due, *key)).count();
+            assert!(entries >= 1, "each pending session is looked at again");
+        }
+        let offsets: Vec<_> = self.sessions.values().map(|s| s.last_offset).collect();
+        assert!(offsets.is_sorted(), "{offsets:?}");
     }
 }
 
@@ -63,17 +80,19 @@ struct Outcome {
 /// The rules of the module's documentation, the slow way.
 fn reference(records: &[(i64, Option<Event<'static>>)]) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut sessions: BTreeMap<String, (i64, BTreeSet<String>)> = BTreeMap::new();
+    let mut sessions: BTreeMap<String, (i64, usize, BTreeSet<String>)> = BTreeMap::new();
     let mut stream_time = i64::MIN;
     for (offset, (time, event)) in records.iter().enumerate() {
         stream_time = stream_time.max(*time);
         let Some(event) = event else { continue };
-        let session = sessions.entry(event.session_id.to_string()).or_insert((stream_time, BTreeSet::new()));
-        if stream_time - session.0 > LIMITS.lifetime_ms {
-            *session = (stream_time, BTreeSet::new());
+        let fresh = (stream_time, offset, BTreeSet::new());
+        let session = sessions.entry(event.session_id.to_string()).or_insert(fresh.clone());
+        let records = (offset - session.1) as i64;
+        if stream_time - session.0 > LIMITS.lifetime_ms || records > LIMITS.lifetime_records {
+            *session = fresh;
         }
-        session.0 = stream_time;
-        if session.1.insert(event.event_id.to_string()) {
+        (session.0, session.1) = (stream_time, offset);
+        if session.2.insert(event.event_id.to_string()) {
             outcome.counted.insert(offset);
             Entry::of(event).encode_into(outcome.stories.entry(event.session_id.to_string()).or_default());
         }
@@ -103,6 +122,7 @@ fn commit(table: &mut SessionTable, counted: &mut BTreeSet<usize>, next: usize, 
     d.outcome.counted.append(counted);
     d.offset = next;
     d.position = cut.position;
+    table.check();
     assert!(cut.position.restore_from <= next as i64);
     assert!(cut.position.restore_from >= next as i64 - LIMITS.checkpoint_events);
 }
@@ -115,10 +135,10 @@ fn restore(durable: &Durable, records: &[(i64, Option<Event<'static>>)], now: i6
     for (offset, (time, event)) in records.iter().enumerate().take(durable.offset).skip(from) {
         match event {
             Some(event) => drop(table.observe(event, offset as i64, *time, now)),
-            None => table.tick(*time),
+            None => table.tick(offset as i64, *time),
         }
     }
-    table.finish_restoring();
+    table.finish_restoring(durable.offset as i64);
     table
 }
 
@@ -140,7 +160,7 @@ fn run(steps: &[Step]) -> (Outcome, Vec<(i64, Option<Event<'static>>)>) {
             match event {
                 Some(event) if table.observe(event, offset as i64, *time, now) => drop(counted.insert(offset)),
                 Some(_) => {}
-                None => table.tick(*time),
+                None => table.tick(offset as i64, *time),
             }
         }
         *next = records.len();
@@ -190,6 +210,18 @@ fn a_duplicate_counts_once_while_its_session_is_known() {
 }
 
 #[test]
+fn a_session_is_forgotten_after_so_many_records_of_its_partition() {
+    let mut table = SessionTable::new(LIMITS);
+    assert!(table.observe(&event(1, 1, false), 0, 1_000, 0));
+    assert!(!table.observe(&event(1, 1, false), 9, 1_000, 0), "it is known for nine records");
+    table.tick(18, 1_000);
+    assert_eq!(table.len(), 1);
+    table.tick(19, 1_000);
+    assert!(table.is_empty());
+    assert!(table.observe(&event(1, 1, false), 20, 1_000, 0));
+}
+
+#[test]
 fn a_story_goes_out_when_its_session_ends() {
     let mut table = SessionTable::new(LIMITS);
     table.observe(&event(1, 1, false), 0, 1_000, 0);
@@ -200,7 +232,7 @@ fn a_story_goes_out_when_its_session_ends() {
     assert!(cut.stories[0].first && cut.checkpoints.is_empty());
     let mut story = Story::default();
     story.apply(&cut.stories[0].entries, StoryLimits::default()).unwrap();
-    assert!(story.fields().get("end_time").is_some());
+    assert!(story.fields(StoryLimits::default()).get("end_time").is_some());
     table.observe(&event(1, 3, false), 2, 1_000, 0);
     let late = table.cut(3, 0, false);
     assert!(!late.stories[0].first, "what comes late goes out as an addition");
@@ -208,7 +240,13 @@ fn a_story_goes_out_when_its_session_ends() {
 
 #[test]
 fn the_story_of_an_endless_session_goes_out_in_pieces() {
-    let limits = Limits { lifetime_ms: 1_000, checkpoint_events: 1_000_000, story_idle_ms: 1_000, story_max_ms: 1_000 };
+    let limits = Limits {
+        lifetime_ms: 1_000,
+        lifetime_records: 1_000_000,
+        checkpoint_events: 1_000_000,
+        story_idle_ms: 1_000,
+        story_max_ms: 1_000,
+    };
     let mut table = SessionTable::new(limits);
     let count = 100_000;
     for i in 0..count {
