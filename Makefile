@@ -9,6 +9,9 @@ RATE ?=
 # What `make init` renews: ca, brokers, clients, attackers, passwords, all (comma-separated).
 ROTATE ?=
 
+# The service with points where tests make it die or fail. Of the whole workspace, so that dependencies are built once.
+FAILPOINTS := --bin storepulse-analytics-failpoints --features storepulse-analytics/failpoints
+
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # Binaries of the dev profile are in `debug`.
 BIN := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -34,11 +37,13 @@ run: init ## Everything on this machine: cluster, simulator, analytics (EVENTS, 
 
 test: lint ## Formatting, lints, unit, property and end-to-end tests
 	cargo build --workspace --bins --locked
+	cargo build --workspace $(FAILPOINTS) --locked
 	cargo test --workspace --locked
 
 lint: prerequisites ## Formatting, lints, and the rules on dependencies (where cargo-deny is installed)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace $(FAILPOINTS) --locked -- -D warnings
 	@if command -v cargo-deny >/dev/null; then \
 		echo "cargo deny --offline --locked check licenses bans sources"; \
 		cargo deny --offline --locked check licenses bans sources; \

@@ -13,8 +13,10 @@
 
 pub mod aggregate;
 pub mod audit;
+pub mod cli;
 pub mod config;
 pub mod document;
+pub mod failpoint;
 pub mod fold;
 pub mod health;
 pub mod kafka;

@@ -12,6 +12,7 @@ use storepulse_events::topics;
 use tokio_util::sync::CancellationToken;
 
 use super::worker::{Worker, WorkerConfig, WorkerCut};
+use crate::failpoint::{self, Point};
 use crate::health::Health;
 use crate::kafka::denied::{Denied, Refusals};
 use crate::kafka::group::{Event, Group, Queue, member_config};
@@ -176,6 +177,7 @@ impl Core {
             partitions.iter().any(|p| placement.contains_key(p))
         };
         if held && lock(&self.failed).is_none() {
+            failpoint::reach(Point::BeforeGivingUpPartitions);
             let outcome = if lost {
                 Err(StageError::Lost(partitions.to_vec()))
             } else {
@@ -184,6 +186,7 @@ impl Core {
             if let Err(error) = outcome {
                 *lock(&self.failed) = Some(error);
             }
+            failpoint::reach(Point::WhileGivingUpPartitions);
         }
         let mut placement = lock(&self.placement);
         for (index, worker) in self.workers.iter().enumerate() {

@@ -9,6 +9,7 @@ use storepulse_events::Money;
 use super::counters::{Counters, MAX_COUNTERS};
 use super::story::{Story, StoryLimits};
 use super::{Change, DocumentId, Kind};
+use crate::failpoint::{self, Switch};
 use crate::store::{Fields, Value};
 
 /// The reserved map field that carries a document's bookkeeping: `partition` and `offset` of the delta topic.
@@ -136,7 +137,7 @@ impl DocumentState {
         change: &Change,
         limits: StoryLimits,
     ) -> Result<bool, StateError> {
-        if offset <= self.absorbed {
+        if offset <= self.absorbed && !failpoint::is_on(Switch::CountRedeliveries) {
             return Ok(false);
         }
         let misfit = |problem: String| StateError::Misfit { path: id.path(), problem };
@@ -159,7 +160,7 @@ impl DocumentState {
             (Body::Counting { .. }, Change::Story { .. }) => return Err(misfit("a story for counters".into())),
             (Body::Session(_), Change::Count { .. }) => return Err(misfit("counters for a story".into())),
         }
-        self.absorbed = offset;
+        self.absorbed = self.absorbed.max(offset);
         Ok(true)
     }
 

@@ -10,6 +10,7 @@ use storepulse_events::{Currency, decode, topics};
 
 use super::group::is_final;
 use super::onlooker::{Onlooker, OnlookerContext};
+use crate::failpoint::{self, Point};
 use crate::session::{Checkpoint, Limits, Position, SessionTable};
 
 /// A partition's sessions as they were at its committed offset.
@@ -94,6 +95,9 @@ impl Restorer {
             return Ok(Restored { table: SessionTable::new(self.limits), next_offset: low });
         };
         let checkpoints = self.checkpoints(partition, deadline, stopped)?;
+        if failpoint::reach(Point::DuringRestore) {
+            return Err(RestoreError::Kafka { partition, problem: "injected".into() });
+        }
         let mut table = SessionTable::restore(self.limits, checkpoints, position, now);
         self.replay(partition, position.restore_from, next_offset, deadline, stopped, |record| {
             let time = record.timestamp().to_millis().unwrap_or(0);

@@ -11,6 +11,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 
 use super::denied::Denied;
 use super::group::Group;
+use crate::failpoint::{self, Point};
 use crate::metrics::Metrics;
 
 /// A record to send.
@@ -148,10 +149,18 @@ impl Transactions {
         for record in records {
             self.send(record, deadline)?;
         }
+        if failpoint::reach(Point::BeforeTransactionOffsets) {
+            return Err(KafkaError::Canceled);
+        }
         let list = group.offsets(offsets)?;
         let membership = group.consumer().group_metadata().ok_or(KafkaError::Subscription("no membership".into()))?;
         retry(deadline, || self.producer.send_offsets_to_transaction(&list, &membership, CALL))?;
-        retry(deadline, || self.producer.commit_transaction(CALL))
+        if failpoint::reach(Point::BeforeTransactionCommit) {
+            return Err(KafkaError::Canceled);
+        }
+        retry(deadline, || self.producer.commit_transaction(CALL))?;
+        failpoint::reach(Point::AfterTransactionCommit);
+        Ok(())
     }
 
     fn send(&self, record: &Record, deadline: Instant) -> Result<(), KafkaError> {

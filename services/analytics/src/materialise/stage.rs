@@ -17,11 +17,12 @@ use crate::document::change::DeltaError;
 use crate::document::state::StateError;
 use crate::document::story::StoryLimits;
 use crate::document::{Change, DeltaBatch, DocumentId};
+use crate::failpoint::{self, Point, Switch, Turn};
 use crate::health::Health;
 use crate::kafka::denied::{Denied, Refusals};
 use crate::kafka::group::{Event, Group, Queue, is_final, member_config};
 use crate::metrics::Metrics;
-use crate::store::{SharedStore, StoreError, Stored, Version};
+use crate::store::{SharedStore, StoreError, Stored, Version, Write};
 
 /// What the stage needs.
 #[derive(Clone)]
@@ -459,7 +460,7 @@ impl<'a> Stage<'a> {
             let (store, answer, metrics) = (self.store.clone(), self.answer.clone(), self.metrics.clone());
             self.runtime.spawn(async move {
                 let timer = metrics.flush_seconds.start_timer();
-                let outcome = store.commit(&writes).await;
+                let outcome = commit(&store, &writes).await;
                 timer.observe_duration();
                 let _ = answer.send(Answer::Written(number, documents, outcome));
             });
@@ -475,7 +476,8 @@ impl<'a> Stage<'a> {
             if next < 0 {
                 continue;
             }
-            let done = self.cache.committable(*number, next);
+            let in_store = self.cache.committable(*number, next);
+            let done = if failpoint::is_on(Switch::OffsetsBeforeDocuments) { next } else { in_store };
             if done > partition.committed {
                 offsets.insert(*number, (done, String::new()));
             }
@@ -483,6 +485,7 @@ impl<'a> Stage<'a> {
         if offsets.is_empty() {
             return;
         }
+        failpoint::reach(Point::BeforeOffsetCommit);
         let outcome = self.group.offsets(&offsets).and_then(|list| self.group.consumer().commit(&list, mode));
         match outcome {
             Ok(()) => {
@@ -512,4 +515,19 @@ impl<'a> Stage<'a> {
             }
         }
     }
+}
+
+/// A commit to the store, with the fail points around it.
+async fn commit(store: &SharedStore, writes: &[Write]) -> Result<Vec<Version>, StoreError> {
+    let injected = || Err(StoreError::Unavailable("injected".into()));
+    let turn = Turn::wait().await;
+    if failpoint::reach(Point::BeforeStoreCommit) {
+        return injected();
+    }
+    let versions = store.commit(writes).await?;
+    turn.written();
+    if failpoint::reach(Point::AfterStoreCommit) {
+        return injected();
+    }
+    Ok(versions)
 }

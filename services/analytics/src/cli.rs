@@ -1,0 +1,60 @@
+//! The command line: what `storepulse-analytics` can do.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use storepulse_platform::telemetry::LogArgs;
+use storepulse_platform::{Failure, exit, telemetry};
+
+use crate::config::RunArgs;
+use crate::{audit, failpoint, report, service};
+
+/// Exact, live aggregates of a shop's events in Firestore.
+#[derive(Parser)]
+#[command(
+    name = "storepulse-analytics",
+    version,
+    after_help = "Exit codes: 0 success, 1 failure, 2 configuration error."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Aggregate events until stopped
+    Run(Box<RunArgs>),
+    /// Compute every document anew from the topics, and compare with the store
+    Audit(Box<audit::AuditArgs>),
+    /// Show the shop's numbers of a day
+    Report(Box<report::ReportArgs>),
+}
+
+impl Command {
+    fn logs(&self) -> &LogArgs {
+        match self {
+            Self::Run(args) => &args.common.logs,
+            Self::Audit(args) => &args.common.logs,
+            Self::Report(args) => &args.logs,
+        }
+    }
+}
+
+/// Does what the arguments say. Must be called inside a Tokio runtime.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    exit::finish("storepulse-analytics", run(cli.command).await)
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    // It fails only when a provider is installed already, which is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    telemetry::init(command.logs()).map_err(Failure::config)?;
+    failpoint::install().map_err(Failure::config)?;
+    match command {
+        Command::Run(args) => service::run(*args).await,
+        Command::Audit(args) => audit::run(*args).await,
+        Command::Report(args) => report::run(*args).await,
+    }
+}
