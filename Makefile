@@ -17,7 +17,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 .DEFAULT_GOAL := help
-.PHONY: help init run test lint build prerequisites local-up local-status local-down attacker-up
+.PHONY: help init run test bench lint build prerequisites local-up local-status local-down attacker-up
 
 help: ## This list
 	@echo "make <target> [VARIABLE=value …]"
@@ -39,6 +39,9 @@ test: lint ## Formatting, lints, unit, property and end-to-end tests
 	cargo build --workspace --bins --locked
 	cargo build --workspace $(FAILPOINTS) --locked
 	cargo test --workspace --locked
+
+bench: build ## Measure it, each figure beside its bound: EVENTS, ONLY=drain,…, PROFILE=release or dist (as fast as it gets)
+	@$(BIN)/storepulse-bench $(if $(EVENTS),--events $(EVENTS)) $(if $(ONLY),--only $(ONLY))
 
 lint: prerequisites ## Formatting, lints, and the rules on dependencies (where cargo-deny is installed)
 	cargo fmt --all --check

@@ -50,7 +50,11 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
-fn client_config(variables: &Variables) -> anyhow::Result<ClientConfig> {
+/// The settings of a client with the papers of a principal.
+///
+/// # Errors
+/// When a variable is missing.
+pub(crate) fn client_config(variables: &Variables) -> anyhow::Result<ClientConfig> {
     let mut config = ClientConfig::new();
     config.set("security.protocol", "SASL_SSL").set("broker.address.family", "v4");
     for (setting, variable) in [

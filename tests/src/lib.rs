@@ -10,9 +10,11 @@
 //! - [`Secrets`]: looks for passwords wherever they must not be.
 //! - [`wait`]: waiting for a condition, with a deadline; nothing here sleeps in the hope that something has happened.
 //! - [`cleanup`]: Ctrl-C leaves nothing running.
+//! - [`bench`]: the same programs and cluster, measured against named bounds: `make bench`.
 //!
 //! The tests themselves are in `tests/end_to_end`. Start reading at [`Pipeline`].
 
+pub mod bench;
 pub mod by_hand;
 pub mod cleanup;
 pub mod fault_proxy;

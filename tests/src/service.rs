@@ -157,6 +157,11 @@ impl Service {
         })
     }
 
+    /// The process number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where its standard error goes.
     pub fn log(&self) -> &Path {
         &self.stderr
@@ -310,21 +315,19 @@ impl Drop for Service {
     }
 }
 
-/// The binary of a service: it lies beside the tests' own directory.
+/// The binary of a service: it lies beside the running program, or, for a test, beside the tests' own directory.
 ///
 /// # Errors
 /// When it is not there; the message says how to get it.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("finding the running test")?;
     let name = format!("storepulse-{name}");
-    let dir = own.ancestors().nth(2).context("the running test is in no directory")?;
-    let program = dir.join(&name);
-    ensure!(
-        program.is_file(),
-        "{} is missing: build all binaries first, with `cargo build --workspace --bins` (`make test` does)",
-        program.display()
-    );
-    Ok(program)
+    let dirs: Vec<&Path> = own.ancestors().skip(1).take(2).collect();
+    let found = dirs.iter().map(|dir| dir.join(&name)).find(|program| program.is_file());
+    found.with_context(|| {
+        let dir = dirs.last().map(|dir| dir.display().to_string()).unwrap_or_default();
+        format!("{dir}/{name} is missing: build all binaries first, with `cargo build --workspace --bins` (`make test` does)")
+    })
 }
 
 /// An address nobody listens on now.

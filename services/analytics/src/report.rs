@@ -213,6 +213,7 @@ fn parse_day(text: &str) -> Result<Day, String> {
 pub async fn run(args: ReportArgs) -> Result<(), Failure> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_err(Failure::runtime)?;
     let today = Timestamp::from_micros(i64::try_from(now.as_micros()).map_err(Failure::runtime)?).day();
+    args.store.must_keep("the report")?;
     let store = store::open::open(&args.store).await?;
     let report = shop_report(store.as_ref(), args.day.unwrap_or(today), args.shop_currency, args.top)
         .await

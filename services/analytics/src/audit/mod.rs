@@ -121,6 +121,7 @@ pub async fn run(args: AuditArgs) -> Result<(), Failure> {
 /// If the audit can't be made: a topic or the store can't be read, or the service does not come to rest.
 pub async fn audit(args: &AuditArgs) -> Result<AuditReport, Failure> {
     let common = args.common.clone();
+    common.store.must_keep("the audit")?;
     let client = common.kafka.client_config().map_err(Failure::config)?;
     let ledger = args.ledger.as_deref().map(ledger::Ledger::read).transpose().map_err(Failure::config)?;
     let store = store::open::open(&common.store).await?;

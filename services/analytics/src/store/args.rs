@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::StoreError;
+
 /// The kind of store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum StoreKind {
@@ -10,6 +12,8 @@ pub enum StoreKind {
     Firestore,
     /// An embedded file.
     Sqlite,
+    /// Nowhere: accepts everything and keeps nothing, for measuring.
+    Null,
 }
 
 /// Where documents are kept.
@@ -31,4 +35,19 @@ pub struct StoreArgs {
     /// File of the embedded store
     #[arg(long, env = "SQLITE_PATH", value_name = "SQLITE_PATH", required_if_eq("store", "sqlite"))]
     pub sqlite_path: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    /// Insists on a store that keeps what is written; `what` wants to read it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] for the store that keeps nothing.
+    pub fn must_keep(&self, what: &str) -> Result<(), StoreError> {
+        if self.store == StoreKind::Null {
+            let why = format!("STORE is null, which keeps no documents: {what} needs a store that does");
+            return Err(StoreError::Refused(why));
+        }
+        Ok(())
+    }
 }

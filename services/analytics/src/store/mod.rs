@@ -2,6 +2,7 @@
 //!
 //! - [`firestore`]: Google Cloud Firestore, or its emulator.
 //! - [`sqlite`]: an embedded file with the same documents and the same guards.
+//! - [`null`]: accepts everything and keeps nothing: for measuring.
 //!
 //! A store keeps *documents* (fields under a path) with *versions*. A write names the version it expects
 //! ([`Guard`]); a commit of several writes happens whole or not at all.
@@ -10,6 +11,7 @@ pub mod args;
 #[cfg(test)]
 mod contract_tests;
 pub mod firestore;
+pub mod null;
 pub mod open;
 pub mod sqlite;
 pub mod value;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::args::StoreKind;
 use super::firestore::{Access, FirestoreStore};
+use super::null::NullStore;
 use super::sqlite::SqliteStore;
 use super::{DocumentStore, SharedStore, StoreArgs, StoreError};
 
@@ -40,6 +41,10 @@ async fn open_within(args: &StoreArgs, patience: Duration) -> Result<SharedStore
     match args.store {
         StoreKind::Firestore => open_firestore(args, patience).await,
         StoreKind::Sqlite => open_sqlite(args, patience).await,
+        StoreKind::Null => {
+            tracing::warn!("STORE is null: no document is kept, which is good for measuring only");
+            Ok(Arc::new(NullStore::default()))
+        }
     }
 }
 
@@ -260,6 +265,14 @@ mod tests {
         let args = StoreArgs { sqlite_path: Some(dir.path().join("store.db")), ..args(StoreKind::Sqlite) };
         let store = open(&args).await.unwrap();
         assert_eq!(store.read(&[PROBE.to_owned()]).await.unwrap(), [None]);
+    }
+
+    #[tokio::test]
+    async fn the_store_that_keeps_nothing_opens_and_is_refused_to_whoever_wants_to_read() {
+        let args = args(StoreKind::Null);
+        assert_eq!(open(&args).await.unwrap().read(&[PROBE.to_owned()]).await.unwrap(), [None]);
+        let error = args.must_keep("the audit").unwrap_err();
+        assert!(matches!(&error, StoreError::Refused(why) if why.contains("STORE is null")), "{error}");
     }
 
     #[test]
