@@ -3,6 +3,10 @@
 
 use std::process::ExitCode;
 
+/// Documents and sessions are made in one thread and dropped in another, which costs the system's allocator much.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     storepulse_analytics::cli::main().await

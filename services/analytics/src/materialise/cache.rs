@@ -4,7 +4,7 @@
 //! the store turns out to hold another version than expected, the one of both states that has absorbed more is right,
 //! and the other is dropped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use hashlink::LinkedHashMap;
 
@@ -39,7 +39,6 @@ struct Entry {
     dirty_next: Option<i64>,
     /// The write that is under way, if any.
     in_flight: Option<u64>,
-    due: i64,
     last_write: i64,
 }
 
@@ -58,8 +57,9 @@ pub struct Chunk {
 pub struct Cache {
     /// Least recently changed first.
     entries: LinkedHashMap<DocumentId, Entry>,
-    /// What waits to be written, by the time it is due.
-    due: BTreeSet<(i64, DocumentId)>,
+    /// What waits to be written, by the time it is due, and then in the order in which it came.
+    due: BTreeMap<(i64, u64), DocumentId>,
+    last_due: u64,
     /// For each partition, how many documents have their first unwritten change at an offset.
     holds: BTreeMap<i32, BTreeMap<i64, usize>>,
     capacity: usize,
@@ -74,7 +74,8 @@ impl Cache {
     pub fn new(capacity: usize, intervals: Intervals, story_limits: StoryLimits) -> Self {
         Self {
             entries: LinkedHashMap::new(),
-            due: BTreeSet::new(),
+            due: BTreeMap::new(),
+            last_due: 0,
             holds: BTreeMap::new(),
             capacity,
             intervals,
@@ -160,8 +161,8 @@ impl Cache {
             *self.holds.entry(partition).or_default().entry(offset).or_default() += 1;
             if entry.in_flight.is_none() {
                 self.dirty += 1;
-                entry.due = self.intervals.due(id.tier(), entry.last_write, now);
-                self.due.insert((entry.due, id));
+                let due = self.intervals.due(id.tier(), entry.last_write, now);
+                self.wait(due, id);
             }
         }
         Ok(())
@@ -174,8 +175,8 @@ impl Cache {
         let mut bytes = 0;
         while chunks.len() < max {
             let Some((due, id)) = self.due.pop_first() else { break };
-            if due > now && !all {
-                self.due.insert((due, id));
+            if due.0 > now && !all {
+                self.due.insert(due, id);
                 break;
             }
             let Some(entry) = self.entries.get_mut(&id) else { continue };
@@ -187,7 +188,7 @@ impl Cache {
                 chunks.push(std::mem::replace(&mut chunk, next));
                 bytes = 0;
                 if chunks.len() >= max {
-                    self.due.insert((due, id));
+                    self.due.insert(due, id);
                     break;
                 }
             }
@@ -202,6 +203,11 @@ impl Cache {
             chunks.push(chunk);
         }
         chunks
+    }
+
+    fn wait(&mut self, due: i64, id: DocumentId) {
+        self.last_due += 1;
+        self.due.insert((due, self.last_due), id);
     }
 
     fn new_chunk(&mut self) -> Chunk {
@@ -286,8 +292,8 @@ impl Cache {
             release(holds, entry.dirty_next.take());
         }
         if entry.dirty.is_some() {
-            entry.due = if written { self.intervals.due(id.tier(), entry.last_write, now) } else { now };
-            self.due.insert((entry.due, id));
+            let due = if written { self.intervals.due(id.tier(), entry.last_write, now) } else { now };
+            self.wait(due, id);
         } else {
             self.dirty -= 1;
             if matches!(id, DocumentId::Session(_)) {
@@ -307,7 +313,7 @@ impl Cache {
         let gone = |entry: &Entry| partitions.contains(&entry.partition);
         self.dirty -= self.entries.values().filter(|e| gone(e) && e.dirty.is_some()).count();
         let entries = &self.entries;
-        self.due.retain(|(_, id)| entries.get(id).is_some_and(|e| !gone(e)));
+        self.due.retain(|_, id| entries.get(id).is_some_and(|e| !gone(e)));
         self.entries.retain(|_, entry| !gone(entry));
         self.holds.retain(|partition, _| !partitions.contains(partition));
     }
@@ -345,7 +351,6 @@ impl Entry {
             dirty: None,
             dirty_next: None,
             in_flight: None,
-            due: 0,
             last_write: i64::MIN / 2,
         }
     }

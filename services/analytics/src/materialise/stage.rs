@@ -1,9 +1,10 @@
 //! The member of the delta topic's group: reads changes, loads and writes documents, commits offsets.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use hashbrown::HashSet;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{ClientConfig, Message};
@@ -16,7 +17,7 @@ use super::patience::{PatientReader, STORE, backoff_ms, count_error};
 use crate::document::change::DeltaError;
 use crate::document::state::StateError;
 use crate::document::story::StoryLimits;
-use crate::document::{Change, DeltaBatch, DocumentId};
+use crate::document::{Change, DeltaBatch, DocumentId, Tier};
 use crate::failpoint::{self, Point, Switch, Turn};
 use crate::health::Health;
 use crate::kafka::denied::{Denied, Refusals};
@@ -324,17 +325,21 @@ impl<'a> Stage<'a> {
             return Ok(false);
         }
         self.last_change = self.now();
-        let mut missing: HashMap<DocumentId, i32> = HashMap::new();
+        let mut missing: hashbrown::HashMap<DocumentId, i32> = hashbrown::HashMap::new();
+        // Sessions that this batch begins: what comes after needs no loading either.
         let mut begun: HashSet<&DocumentId> = HashSet::new();
         for (partition, _, changes) in &batch {
             for (id, change) in changes {
-                if !begun.contains(id) && self.cache.must_load(id, change) {
-                    missing.insert(id.clone(), *partition);
-                } else {
+                if self.cache.must_load(id, change) {
+                    if !begun.contains(id) {
+                        missing.insert(id.clone(), *partition);
+                    }
+                } else if matches!(id, DocumentId::Session(_)) {
                     begun.insert(id);
                 }
             }
         }
+        drop(begun);
         self.parked = Some(batch);
         if missing.is_empty() {
             self.absorb_parked()?;
@@ -399,8 +404,9 @@ impl<'a> Stage<'a> {
                     self.in_flight -= 1;
                     self.failures = 0;
                     self.health.well(STORE);
-                    for id in &documents {
-                        self.metrics.documents_written.with_label_values(&[id.tier().as_str()]).inc();
+                    for tier in Tier::ALL {
+                        let written = documents.iter().filter(|id| id.tier() == tier).count();
+                        self.metrics.documents_written.with_label_values(&[tier.as_str()]).inc_by(written as u64);
                     }
                     self.cache.written(number, documents, &versions, now);
                 }

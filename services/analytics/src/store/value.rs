@@ -49,6 +49,11 @@ impl Fields {
     /// Sets a field, and returns the value that it had.
     pub fn set(&mut self, name: impl Into<Name>, value: Value) -> Option<Value> {
         let name = name.into();
+        // Most come in order.
+        if self.0.last().is_none_or(|(last, _)| **last < *name) {
+            self.0.push((name, value));
+            return None;
+        }
         match self.find(&name) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
             Err(at) => {
