@@ -295,6 +295,11 @@ impl Service {
         Ok(Ended { name: self.name.clone(), status, stdout, stderr, took })
     }
 
+    /// Stops it where it is (SIGSTOP), or lets it go on (SIGCONT).
+    pub fn pause(&self, pause: bool) {
+        self.signal(if pause { Signal::SIGSTOP } else { Signal::SIGCONT });
+    }
+
     fn signal(&self, signal: Signal) {
         // Nobody else can have the number: the leader is a child of ours, and not reaped, or its group is empty.
         let _ = killpg(Pid::from_raw(self.group), signal);

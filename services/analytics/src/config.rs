@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use storepulse_events::{Currency, topics};
-use storepulse_platform::KafkaArgs;
 use storepulse_platform::telemetry::LogArgs;
+use storepulse_platform::{ConfigError, KafkaArgs};
 
 use crate::document::story::StoryLimits;
 use crate::session::Limits;
@@ -129,10 +129,20 @@ pub struct RunArgs {
     /// Name of this instance, unlike all others of the group; default: the host's name and a free number on it
     #[arg(long, env = "INSTANCE_ID", value_name = "INSTANCE_ID", help_heading = "Kafka")]
     pub instance_id: Option<String>,
-    /// Milliseconds without a heartbeat after which the group gives an instance's partitions to others
-    #[arg(long, env = "KAFKA_SESSION_TIMEOUT_MS", value_name = "KAFKA_SESSION_TIMEOUT_MS", default_value_t = 10_000,
+    /// Who hands out partitions: an instance of the group (classic), or the brokers (consumer, KIP-848)
+    #[arg(
+        long,
+        env = "KAFKA_GROUP_PROTOCOL",
+        value_name = "KAFKA_GROUP_PROTOCOL",
+        default_value = "classic",
+        help_heading = "Kafka"
+    )]
+    pub kafka_group_protocol: GroupProtocol,
+    /// Milliseconds without a heartbeat after which the group gives an instance's partitions to others [default: 10000];
+    /// not with KAFKA_GROUP_PROTOCOL=consumer, where the brokers say (group.consumer.session.timeout.ms)
+    #[arg(long, env = "KAFKA_SESSION_TIMEOUT_MS", value_name = "KAFKA_SESSION_TIMEOUT_MS",
           value_parser = clap::value_parser!(u32).range(6_000..=1_800_000), help_heading = "Kafka")]
-    pub kafka_session_timeout_ms: u32,
+    pub kafka_session_timeout_ms: Option<u32>,
     /// Milliseconds after which the broker aborts a transaction that a dead instance has left open
     #[arg(long, env = "KAFKA_TRANSACTION_TIMEOUT_MS", value_name = "KAFKA_TRANSACTION_TIMEOUT_MS", default_value_t = 15_000,
           value_parser = clap::value_parser!(u32).range(2_000..=900_000), help_heading = "Kafka")]
@@ -142,7 +152,44 @@ pub struct RunArgs {
     pub http_address: SocketAddr,
 }
 
+/// Who hands out the partitions of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum GroupProtocol {
+    /// One of the instances, in rounds in which all take part.
+    #[default]
+    Classic,
+    /// The brokers, instance by instance (KIP-848). They set the session time-out too.
+    Consumer,
+}
+
 impl RunArgs {
+    /// The settings of a group's member: the protocol, and how soon its death is noticed.
+    ///
+    /// # Errors
+    ///
+    /// A session time-out together with the protocol in which the brokers set it.
+    pub fn membership(&self) -> Result<Vec<(String, String)>, ConfigError> {
+        const DEFAULT_SESSION_TIMEOUT_MS: u32 = 10_000;
+        let setting = |name: &str, value: String| (name.to_owned(), value);
+        match (self.kafka_group_protocol, self.kafka_session_timeout_ms) {
+            (GroupProtocol::Classic, timeout) => {
+                let timeout = timeout.unwrap_or(DEFAULT_SESSION_TIMEOUT_MS);
+                Ok(vec![
+                    setting("group.protocol", "classic".to_owned()),
+                    setting("partition.assignment.strategy", "cooperative-sticky".to_owned()),
+                    setting("session.timeout.ms", timeout.to_string()),
+                    setting("heartbeat.interval.ms", (timeout / 4).min(3_000).to_string()),
+                ])
+            }
+            (GroupProtocol::Consumer, None) => Ok(vec![setting("group.protocol", "consumer".to_owned())]),
+            (GroupProtocol::Consumer, Some(timeout)) => Err(ConfigError::Value {
+                variable: "KAFKA_SESSION_TIMEOUT_MS",
+                value: timeout.to_string(),
+                allowed: "nothing with KAFKA_GROUP_PROTOCOL=consumer: set the brokers' group.consumer.session.timeout.ms",
+            }),
+        }
+    }
+
     /// The number of worker threads.
     pub fn workers(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(2, usize::from);
@@ -152,5 +199,53 @@ impl RunArgs {
     /// The time between two transactions.
     pub fn commit_interval(&self) -> Duration {
         Duration::from_millis(u64::from(self.commit_interval_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use rdkafka::ClientConfig;
+    use rdkafka::consumer::BaseConsumer;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn membership(more: &[&str]) -> Result<Vec<(String, String)>, ConfigError> {
+        let needed = ["x", "--kafka-brokers=a:1", "--kafka-ssl-ca-location=a", "--kafka-ssl-certificate-location=a"];
+        let needed = needed.into_iter().chain(["--kafka-ssl-key-location=a", "--kafka-sasl-username=a"]);
+        Program::try_parse_from(needed.chain(more.iter().copied())).expect("arguments").run.membership()
+    }
+
+    fn names(membership: &[(String, String)]) -> Vec<&str> {
+        membership.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn the_brokers_protocol_gets_no_setting_that_is_the_brokers_to_make() {
+        let classic = membership(&[]).unwrap();
+        let of_classic =
+            ["group.protocol", "partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"];
+        assert_eq!(names(&classic), of_classic);
+        assert!(classic.contains(&("session.timeout.ms".into(), "10000".into())));
+        let consumer = membership(&["--kafka-group-protocol=consumer"]).unwrap();
+        assert_eq!(consumer, [("group.protocol".to_owned(), "consumer".to_owned())]);
+        let starts = |membership: &[(String, String)]| {
+            let config = crate::kafka::group::member_config(&ClientConfig::new(), "group", membership);
+            config.create::<BaseConsumer>().is_ok()
+        };
+        assert!(starts(&classic) && starts(&consumer));
+        assert!(!starts(&[consumer, vec![("session.timeout.ms".into(), "6000".into())]].concat()));
+        let both = membership(&["--kafka-group-protocol=consumer", "--kafka-session-timeout-ms=6000"]).unwrap_err();
+        let both = both.to_string();
+        assert!(
+            both.starts_with("KAFKA_SESSION_TIMEOUT_MS is \"6000\"") && both.contains("KAFKA_GROUP_PROTOCOL"),
+            "{both}"
+        );
     }
 }

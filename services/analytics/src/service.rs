@@ -29,6 +29,7 @@ const DRAIN: Duration = Duration::from_millis(9_000);
 pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let stop = shutdown::on_signal().map_err(Failure::runtime)?;
     let client = args.common.kafka.client_config().map_err(Failure::config)?;
+    let membership = args.membership().map_err(Failure::config)?;
     let metrics = Metrics::new().map_err(Failure::runtime)?;
     let health = Health::default();
     let readiness = {
@@ -64,10 +65,6 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
 
     let instance = Instance::acquire(args.instance_id.as_deref(), &args.common.kafka_group_id);
     tracing::info!(instance = instance.name, workers = args.workers(), "starting");
-    let membership = vec![
-        ("session.timeout.ms".to_owned(), args.kafka_session_timeout_ms.to_string()),
-        ("heartbeat.interval.ms".to_owned(), (args.kafka_session_timeout_ms / 4).min(3_000).to_string()),
-    ];
     let partitions = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     let aggregate = StageConfig {
         client: client.clone(),

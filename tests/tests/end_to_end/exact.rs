@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::Value as Json;
 use storepulse_analytics::store::Value;
-use storepulse_tests::{Pipeline, counter};
+use storepulse_tests::{Pipeline, Service, counter};
 
 /// Events counted by an instance since it was started.
 const COUNTED: &str = "storepulse_analytics_events_aggregated_total";
@@ -168,6 +168,60 @@ pub fn two_instances_share_the_work_and_stay_exact(pipeline: &mut Pipeline) -> a
     third.until_at_least(COUNTED, 1_000.0, LONG)?;
     pipeline.end(run)?;
     pipeline.expect_exact(None)?;
+    third.stop()?;
+    Ok(())
+}
+
+/// The group's protocol in which the brokers hand out the partitions.
+pub fn instances_of_the_consumer_protocol_take_over_and_stay_exact(pipeline: &mut Pipeline) -> anyhow::Result<()> {
+    const STAGES: [&str; 2] = ["stage=\"aggregate\"", "stage=\"materialise\""];
+    let spec = pipeline.analytics_spec().without("KAFKA_SESSION_TIMEOUT_MS").set("KAFKA_GROUP_PROTOCOL", "consumer");
+    // From the one protocol to the other, while both are there.
+    let mut classic = pipeline.analytics()?;
+    let run = pipeline.simulate(&[&STREAM[..], &["--seed=35"]].concat())?;
+    classic.until_at_least(COUNTED, 1_000.0, LONG)?;
+    let mut first = pipeline.start(&spec)?;
+    for stage in STAGES {
+        first.until_metrics("it has a share", LONG, |metrics| metrics.sum_where(PARTITIONS, stage) >= 1.0)?;
+    }
+    classic.stop()?;
+    let mut second = pipeline.start(&spec)?;
+    let share = |count: f64| (1.0..12.0).contains(&count);
+    for stage in STAGES {
+        second.until_metrics("it has a share", LONG, |metrics| share(metrics.sum_where(PARTITIONS, stage)))?;
+        first.until_metrics("it has a share", LONG, |metrics| share(metrics.sum_where(PARTITIONS, stage)))?;
+    }
+    let counted = first.metrics().sum(COUNTED);
+    first.until_at_least(COUNTED, counted + 1_000.0, LONG)?;
+    second.until_at_least(COUNTED, 1_000.0, LONG)?;
+
+    // A dead one.
+    first.kill()?;
+    let has_everything = |service: &mut Service| {
+        STAGES.into_iter().try_for_each(|stage| {
+            service.until_metrics("it has everything", LONG, |metrics| metrics.sum_where(PARTITIONS, stage) == 12.0)
+        })
+    };
+    has_everything(&mut second)?;
+    let counted = second.metrics().sum(COUNTED);
+    second.until_at_least(COUNTED, counted + 1_000.0, LONG)?;
+
+    // One that does not know that it was taken for dead.
+    let mut third = pipeline.start(&spec)?;
+    for stage in STAGES {
+        third.until_metrics("it has a share", LONG, |metrics| metrics.sum_where(PARTITIONS, stage) >= 1.0)?;
+    }
+    third.until_at_least(COUNTED, 500.0, LONG)?;
+    third.pause(true);
+    has_everything(&mut second)?;
+    third.pause(false);
+    third.until_at_least("storepulse_analytics_stage_restarts_total", 1.0, LONG)?;
+    for stage in STAGES {
+        third.until_metrics("it has a share again", LONG, |metrics| metrics.sum_where(PARTITIONS, stage) >= 1.0)?;
+    }
+    pipeline.end(run)?;
+    pipeline.expect_exact(None)?;
+    second.stop()?;
     third.stop()?;
     Ok(())
 }

@@ -28,13 +28,17 @@ use storepulse_tests::Pipeline;
 /// One promise: its name, and the proof.
 type Scenario = (&'static str, fn(&mut Pipeline) -> anyhow::Result<()>);
 
-const SCENARIOS: [Scenario; 16] = [
+const SCENARIOS: [Scenario; 17] = [
     ("a_finite_run_ends_exact_to_the_cent", exact::a_finite_run_ends_exact_to_the_cent),
     (
         "a_kill_of_analytics_in_mid_stream_counts_nothing_twice_and_loses_nothing",
         exact::a_kill_of_analytics_in_mid_stream_counts_nothing_twice_and_loses_nothing,
     ),
     ("two_instances_share_the_work_and_stay_exact", exact::two_instances_share_the_work_and_stay_exact),
+    (
+        "instances_of_the_consumer_protocol_take_over_and_stay_exact",
+        exact::instances_of_the_consumer_protocol_take_over_and_stay_exact,
+    ),
     ("a_broker_lost_in_mid_stream_costs_nothing", exact::a_broker_lost_in_mid_stream_costs_nothing),
     ("a_store_outage_is_waited_out", exact::a_store_outage_is_waited_out),
     (

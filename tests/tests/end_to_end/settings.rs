@@ -100,6 +100,7 @@ pub fn wrong_settings_are_refused_by_name(pipeline: &mut Pipeline) -> anyhow::Re
         (&analytics, "WORKER_PROCESS_NUMBER", "many"),
         (&analytics, "COMMIT_INTERVAL_MS", "0"),
         (&analytics, "STORE", "paper"),
+        (&analytics, "KAFKA_GROUP_PROTOCOL", "raft"),
         (&analytics, "FIRESTORE_EMULATOR_HOST", "nonsense"),
         (&simulator, "NUMBER_SIMULATION_PROCESSES", "-1"),
         (&simulator, "SIMULATOR_RATE", "fast"),
@@ -112,6 +113,9 @@ pub fn wrong_settings_are_refused_by_name(pipeline: &mut Pipeline) -> anyhow::Re
         let ended = pipeline.run(&spec, LIMIT)?;
         problems.note(&format!("{variable}={value}"), expect_refusal(&ended, 2, &[variable, value]));
     }
+    // The one excludes the other.
+    let ended = pipeline.run(&analytics.clone().set("KAFKA_GROUP_PROTOCOL", "consumer"), LIMIT)?;
+    problems.note("both", expect_refusal(&ended, 2, &["KAFKA_SESSION_TIMEOUT_MS", "KAFKA_GROUP_PROTOCOL", "brokers"]));
     let ended = pipeline.run(&analytics.without("GCLOUD_PROJECT"), LIMIT)?;
     problems.note("no GCLOUD_PROJECT", expect_refusal(&ended, 2, &["GCLOUD_PROJECT"]));
     problems.none()

@@ -28,7 +28,7 @@ pub struct StageConfig {
     pub client: ClientConfig,
     /// The group.
     pub group: String,
-    /// Additional settings of the group's member, such as its session time-out.
+    /// Additional settings of the group's member: its protocol and session time-out.
     pub membership: Vec<(String, String)>,
     /// The event topic.
     pub topic: String,

@@ -13,8 +13,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 
-/// The settings of a member of `group`: offsets are committed by hand, only committed transactions are seen, and
-/// partitions move one by one. `more` are settings on top, such as the session time-out.
+/// The settings of a member of `group`: offsets are committed by hand, and only committed transactions are seen.
+/// `more` are settings on top: the group's protocol, in which partitions must move one by one, and what belongs to it.
 pub fn member_config(client: &ClientConfig, group: &str, more: &[(String, String)]) -> ClientConfig {
     let mut config = client.clone();
     config
@@ -24,7 +24,6 @@ pub fn member_config(client: &ClientConfig, group: &str, more: &[(String, String
         .set("enable.partition.eof", "true")
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed")
-        .set("partition.assignment.strategy", "cooperative-sticky")
         .set("statistics.interval.ms", "500")
         .set("fetch.wait.max.ms", "20")
         .set("fetch.queue.backoff.ms", "10")

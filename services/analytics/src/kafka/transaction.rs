@@ -153,7 +153,12 @@ impl Transactions {
             return Err(KafkaError::Canceled);
         }
         let list = group.offsets(offsets)?;
-        let membership = group.consumer().group_metadata().ok_or(KafkaError::Subscription("no membership".into()))?;
+        // Who is no member any more may have no id any more either, and a commit without one is fenced by nobody.
+        let lost = || KafkaError::ConsumerCommit(RDKafkaErrorCode::AssignmentLost);
+        let membership = group.consumer().group_metadata().ok_or_else(lost)?;
+        if group.consumer().assignment_lost() {
+            return Err(lost());
+        }
         retry(deadline, || self.producer.send_offsets_to_transaction(&list, &membership, CALL))?;
         if failpoint::reach(Point::BeforeTransactionCommit) {
             return Err(KafkaError::Canceled);
@@ -215,6 +220,7 @@ fn is_fenced(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::StaleMemberEpoch
                 | RDKafkaErrorCode::FencedMemberEpoch
                 | RDKafkaErrorCode::RebalanceInProgress
+                | RDKafkaErrorCode::AssignmentLost
         )
     )
 }

@@ -32,7 +32,7 @@ pub struct MaterialiserConfig {
     pub client: ClientConfig,
     /// The group.
     pub group: String,
-    /// Additional settings of the group's member, such as its session time-out.
+    /// Additional settings of the group's member: its protocol and session time-out.
     pub membership: Vec<(String, String)>,
     /// How fresh documents are.
     pub intervals: Intervals,

@@ -91,6 +91,11 @@ pub(super) fn server_properties(node: &Node, nodes: &[Node], data: &Path, securi
         ("num.network.threads", "2"),
         ("num.io.threads", "4"),
         ("group.initial.rebalance.delay.ms", "0"),
+        // A member of a group of the new protocol (KIP-848) that dies is noticed soon; clients can't say how soon.
+        ("group.consumer.min.session.timeout.ms", "6000"),
+        ("group.consumer.session.timeout.ms", "6000"),
+        ("group.consumer.min.heartbeat.interval.ms", "1000"),
+        ("group.consumer.heartbeat.interval.ms", "1500"),
         // A broker killed by hand is noticed, and comes back, soon.
         ("broker.session.timeout.ms", "6000"),
         ("broker.heartbeat.interval.ms", "1000"),

@@ -1,7 +1,7 @@
 //! The cache against a store that fails in every way a store may fail, and against rivals that believe to own the same
 //! documents.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use proptest::prelude::*;
 
