@@ -8,6 +8,7 @@ use storepulse_platform::telemetry::LogArgs;
 use storepulse_platform::{ConfigError, KafkaArgs};
 
 use crate::document::story::StoryLimits;
+use crate::materialise::Capacity;
 use crate::session::Limits;
 use crate::store::StoreArgs;
 
@@ -126,6 +127,10 @@ pub struct RunArgs {
     #[arg(long, env = "DOCUMENT_CACHE_CAPACITY", value_name = "DOCUMENT_CACHE_CAPACITY", default_value_t = 200_000,
           value_parser = clap::value_parser!(u32).range(1_000..), help_heading = "Work")]
     pub document_cache_capacity: u32,
+    /// Mebibytes that documents in memory may take, roughly; with more waiting to be written no more changes are read
+    #[arg(long, env = "DOCUMENT_CACHE_MEGABYTES", value_name = "DOCUMENT_CACHE_MEGABYTES", default_value_t = 512,
+          value_parser = clap::value_parser!(u32).range(16..=1_048_576), help_heading = "Work")]
+    pub document_cache_megabytes: u32,
     /// Name of this instance, unlike all others of the group; default: the host's name and a free number on it
     #[arg(long, env = "INSTANCE_ID", value_name = "INSTANCE_ID", help_heading = "Kafka")]
     pub instance_id: Option<String>,
@@ -194,6 +199,14 @@ impl RunArgs {
     pub fn workers(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(2, usize::from);
         self.worker_process_number.map_or_else(cores, usize::from)
+    }
+
+    /// How much the document cache holds.
+    pub fn document_cache(&self) -> Capacity {
+        Capacity {
+            documents: self.document_cache_capacity as usize,
+            bytes: (self.document_cache_megabytes as usize).saturating_mul(1024 * 1024),
+        }
     }
 
     /// The time between two transactions.

@@ -93,7 +93,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
             cold: i64::from(args.cold_flush_interval_ms),
         },
         idle_flush_ms: i64::from(args.idle_flush_ms),
-        capacity: args.document_cache_capacity as usize,
+        capacity: args.document_cache(),
         story_limits: args.common.sessions.story_limits(),
     };
 

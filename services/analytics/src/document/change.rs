@@ -33,6 +33,16 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Roughly the memory that the change takes beyond its own size, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Count { name, .. } => name.as_ref().map_or(0, |name| name.len()),
+            Self::Story { entries, .. } => entries.len() + size_of::<(i64, Self)>(),
+        }
+    }
+}
+
 const VERSION: u8 = 1;
 
 /// The most bytes of a record, unless a single entry is larger.

@@ -164,6 +164,14 @@ impl DocumentState {
         Ok(true)
     }
 
+    /// Roughly the memory that the state takes beyond its own size, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.body {
+            Body::Session(story) => story.heap_bytes(),
+            Body::Counting { name, .. } => name.as_ref().map_or(0, |name| name.len()),
+        }
+    }
+
     /// The document's fields, bookkeeping included.
     pub fn to_fields(&self, partition: i32, limits: StoryLimits) -> Fields {
         let mut fields = match &self.body {

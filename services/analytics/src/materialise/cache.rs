@@ -40,7 +40,22 @@ struct Entry {
     /// The write that is under way, if any.
     in_flight: Option<u64>,
     last_write: i64,
+    /// What [`Cache::bytes`] has of it.
+    bytes: usize,
 }
+
+/// How much the cache holds. What waits to be written can't be dropped, so when there is too much of it no more changes
+/// are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Documents.
+    pub documents: usize,
+    /// Bytes of memory, roughly.
+    pub bytes: usize,
+}
+
+/// Roughly what a document takes without what its state has beyond its own size: name, state, places in the lists.
+const ENTRY_BYTES: usize = 600;
 
 /// A part of what is due, to be written in one commit.
 #[derive(Debug)]
@@ -62,16 +77,17 @@ pub struct Cache {
     last_due: u64,
     /// For each partition, how many documents have their first unwritten change at an offset.
     holds: BTreeMap<i32, BTreeMap<i64, usize>>,
-    capacity: usize,
+    capacity: Capacity,
     intervals: Intervals,
     story_limits: StoryLimits,
     dirty: usize,
+    bytes: usize,
     last_chunk: u64,
 }
 
 impl Cache {
-    /// An empty cache for `capacity` documents.
-    pub fn new(capacity: usize, intervals: Intervals, story_limits: StoryLimits) -> Self {
+    /// An empty cache.
+    pub fn new(capacity: Capacity, intervals: Intervals, story_limits: StoryLimits) -> Self {
         Self {
             entries: LinkedHashMap::new(),
             due: BTreeMap::new(),
@@ -81,6 +97,7 @@ impl Cache {
             intervals,
             story_limits,
             dirty: 0,
+            bytes: 0,
             last_chunk: 0,
         }
     }
@@ -100,9 +117,15 @@ impl Cache {
         self.dirty
     }
 
-    /// Whether so much waits to be written that no more changes should be taken.
+    /// The memory that the documents take, in bytes, roughly.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether so much waits to be written that no more changes should be taken, once [`Self::evict`] has dropped what
+    /// can be dropped.
     pub fn is_full(&self) -> bool {
-        self.dirty >= self.capacity
+        self.dirty >= self.capacity.documents || self.bytes >= self.capacity.bytes
     }
 
     /// Whether the store must be asked for this document before `change` can be absorbed. The first part of a
@@ -124,7 +147,9 @@ impl Cache {
             None => (DocumentState::empty(&id), None),
             Some(Stored { fields, version }) => (DocumentState::from_fields(&id, fields, partition)?, Some(version)),
         };
-        self.entries.insert(id, Entry::new(state, partition, version, None));
+        let mut entry = Entry::new(state, partition, version, None);
+        entry.weigh(&mut self.bytes);
+        self.entries.insert(id, entry);
         Ok(())
     }
 
@@ -155,6 +180,7 @@ impl Cache {
         if let Some(unseen) = &mut entry.unseen {
             unseen.push((offset, change));
         }
+        entry.weigh(&mut self.bytes);
         let slot = if entry.in_flight.is_some() { &mut entry.dirty_next } else { &mut entry.dirty };
         if slot.is_none() {
             *slot = Some(offset);
@@ -283,6 +309,7 @@ impl Cache {
         }
         entry.in_flight = None;
         let written = update(entry);
+        entry.weigh(&mut self.bytes);
         let holds = self.holds.entry(entry.partition).or_default();
         if written {
             release(holds, entry.dirty.take());
@@ -297,6 +324,7 @@ impl Cache {
         } else {
             self.dirty -= 1;
             if matches!(id, DocumentId::Session(_)) {
+                self.bytes -= entry.bytes;
                 self.entries.remove(&id);
             }
         }
@@ -312,6 +340,7 @@ impl Cache {
     pub fn forget(&mut self, partitions: &[i32]) {
         let gone = |entry: &Entry| partitions.contains(&entry.partition);
         self.dirty -= self.entries.values().filter(|e| gone(e) && e.dirty.is_some()).count();
+        self.bytes -= self.entries.values().filter(|e| gone(e)).map(|e| e.bytes).sum::<usize>();
         let entries = &self.entries;
         self.due.retain(|_, id| entries.get(id).is_some_and(|e| !gone(e)));
         self.entries.retain(|_, entry| !gone(entry));
@@ -320,12 +349,18 @@ impl Cache {
 
     /// Drops clean documents until the cache keeps its capacity, those first that did not change for longest.
     pub fn evict(&mut self) {
-        let mut tries = self.entries.len().saturating_sub(self.capacity).min(10_000);
-        while tries > 0 && self.entries.len() > self.capacity {
-            tries -= 1;
+        const TRIES: usize = 1_000;
+        for _ in 0..TRIES {
+            let over = self.entries.len() > self.capacity.documents || self.bytes >= self.capacity.bytes;
+            // With nothing clean there is nothing to drop.
+            if !over || self.dirty >= self.entries.len() {
+                return;
+            }
             let Some((id, entry)) = self.entries.pop_front() else { return };
             if entry.dirty.is_some() || entry.in_flight.is_some() {
                 self.entries.insert(id, entry);
+            } else {
+                self.bytes -= entry.bytes;
             }
         }
     }
@@ -352,7 +387,16 @@ impl Entry {
             dirty_next: None,
             in_flight: None,
             last_write: i64::MIN / 2,
+            bytes: 0,
         }
+    }
+
+    /// Brings `total` up to date with what this document takes.
+    fn weigh(&mut self, total: &mut usize) {
+        let unseen = self.unseen.iter().flatten().map(|(_, change)| change.heap_bytes()).sum::<usize>();
+        let bytes = ENTRY_BYTES + self.state.heap_bytes() + unseen;
+        *total = *total - self.bytes + bytes;
+        self.bytes = bytes;
     }
 }
 

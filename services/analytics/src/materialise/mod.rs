@@ -14,5 +14,5 @@ pub mod cache;
 mod patience;
 pub mod stage;
 
-pub use cache::Intervals;
+pub use cache::{Capacity, Intervals};
 pub use stage::{MaterialiserConfig, run};

@@ -12,7 +12,7 @@ use storepulse_events::topics;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::cache::{Cache, Chunk, Intervals};
+use super::cache::{Cache, Capacity, Chunk, Intervals};
 use super::patience::{PatientReader, STORE, backoff_ms, count_error};
 use crate::document::change::DeltaError;
 use crate::document::state::StateError;
@@ -39,7 +39,7 @@ pub struct MaterialiserConfig {
     /// Time without changes after which everything that waits is written, in milliseconds.
     pub idle_flush_ms: i64,
     /// Documents in memory.
-    pub capacity: usize,
+    pub capacity: Capacity,
     /// How long history documents may grow.
     pub story_limits: StoryLimits,
 }
@@ -290,6 +290,7 @@ impl<'a> Stage<'a> {
     /// Takes records from the queues, and absorbs them or parks them until their documents are loaded. Says whether
     /// there was anything.
     fn read(&mut self) -> Result<bool, StageError> {
+        self.cache.evict();
         if self.parked.is_some() || self.cache.is_full() {
             return Ok(false);
         }
@@ -360,7 +361,6 @@ impl<'a> Stage<'a> {
                 self.cache.absorb(id, change, partition, offset, now)?;
             }
         }
-        self.cache.evict();
         Ok(())
     }
 

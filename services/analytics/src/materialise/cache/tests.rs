@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::document::path::{Grain, Subject};
 
+const TEN: Capacity = Capacity { documents: 10, bytes: 1 << 20 };
 const LIMITS: StoryLimits = StoryLimits { entries: 100, bytes: 100_000 };
 
 #[derive(Default)]
@@ -103,8 +104,16 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+impl Cache {
+    /// What is kept by counting is what counting anew would find.
+    fn check(&self) {
+        assert_eq!(self.bytes, self.entries.values().map(|e| e.bytes).sum::<usize>());
+        assert_eq!(self.dirty, self.entries.values().filter(|e| e.dirty.is_some()).count());
+    }
+}
+
 fn new_owner(next: i64) -> Owner {
-    let cache = Cache::new(3, Intervals { hot: 0, warm: 0, cold: 0 }, LIMITS);
+    let cache = Cache::new(Capacity { documents: 3, bytes: 2_200 }, Intervals { hot: 0, warm: 0, cold: 0 }, LIMITS);
     Owner { cache, next, pending: Vec::new(), now: 0 }
 }
 
@@ -191,6 +200,7 @@ proptest! {
                 Step::Commit(_) => {}
                 Step::Evict(o) => owners[usize::from(o)].cache.evict(),
             }
+            owners.iter().for_each(|owner| owner.cache.check());
         }
         let mut last = new_owner(committed);
         drain(&mut last, &log, &mut store);
@@ -211,7 +221,7 @@ proptest! {
 #[test]
 fn a_document_is_written_at_most_once_in_its_interval() {
     let id = document(1);
-    let mut cache = Cache::new(10, Intervals { hot: 1_000, warm: 5_000, cold: 9_000 }, LIMITS);
+    let mut cache = Cache::new(TEN, Intervals { hot: 1_000, warm: 5_000, cold: 9_000 }, LIMITS);
     cache.load(id.clone(), 0, None).unwrap();
     let mut writes = Vec::new();
     for now in 0..5_000 {
@@ -225,8 +235,35 @@ fn a_document_is_written_at_most_once_in_its_interval() {
 }
 
 #[test]
+fn a_cache_is_full_of_documents_or_of_bytes_and_drops_only_what_is_written() {
+    let intervals = Intervals { hot: 0, warm: 0, cold: 0 };
+    let session = |i: i64| DocumentId::Session(format!("s{i}").into());
+    let story = || Change::Story { first: true, entries: Vec::new() };
+    for (capacity, fits) in [(TEN, 10), (Capacity { documents: 1_000, bytes: 20 * ENTRY_BYTES }, 20)] {
+        let mut cache = Cache::new(capacity, intervals, LIMITS);
+        for i in 0..100 {
+            cache.load(document(1), 0, None).unwrap();
+            cache.evict();
+            if cache.is_full() {
+                break;
+            }
+            cache.absorb(session(i), story(), 0, i, 0).unwrap();
+        }
+        cache.check();
+        let dirty = cache.dirty();
+        assert!(cache.is_full() && (fits / 2..=fits).contains(&dirty), "{dirty} of {fits}");
+        for Chunk { number, documents, .. } in cache.take_due(0, true, 4) {
+            let versions = vec![Version { major: 1, minor: 0 }; documents.len()];
+            cache.written(number, documents, &versions, 0);
+        }
+        cache.check();
+        assert!(!cache.is_full() && cache.dirty() == 0);
+    }
+}
+
+#[test]
 fn offsets_are_held_back_until_their_documents_are_written() {
-    let mut cache = Cache::new(10, Intervals { hot: 0, warm: 0, cold: 1_000 }, LIMITS);
+    let mut cache = Cache::new(TEN, Intervals { hot: 0, warm: 0, cold: 1_000 }, LIMITS);
     let id = document(2);
     cache.load(id.clone(), 0, None).unwrap();
     cache.absorb(id.clone(), change(2, 5, false), 0, 5, 0).unwrap();
