@@ -39,6 +39,7 @@ test: lint ## Formatting, lints, unit, property and end-to-end tests
 	cargo build --workspace --bins --locked
 	cargo build --workspace $(FAILPOINTS) --locked
 	cargo test --workspace --locked
+	cargo test --workspace --lib --features storepulse-analytics/failpoints --locked failpoint
 
 bench: build ## Measure it, each figure beside its bound: EVENTS, ONLY=drain,…, PROFILE=release or dist (as fast as it gets)
 	@$(BIN)/storepulse-bench $(if $(EVENTS),--events $(EVENTS)) $(if $(ONLY),--only $(ONLY))

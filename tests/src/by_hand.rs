@@ -87,11 +87,19 @@ impl Writer {
     /// # Errors
     /// When the papers can't be used.
     pub fn new(variables: &Variables) -> anyhow::Result<Self> {
+        Self::lingering(variables, "0")
+    }
+
+    /// A writer that collects messages for so many milliseconds, to send those of a partition in one batch.
+    ///
+    /// # Errors
+    /// When the papers can't be used.
+    pub fn lingering(variables: &Variables, millis: &str) -> anyhow::Result<Self> {
         let mut config = client_config(variables)?;
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("linger.ms", "0")
+            .set("linger.ms", millis)
             // As it is, so that the broker sees every byte; and the brokers, not this client, say what is too large.
             .set("compression.type", "none")
             .set("message.max.bytes", "4194304")
@@ -104,14 +112,44 @@ impl Writer {
     /// # Errors
     /// The cluster's answer when it refuses.
     pub async fn write(&self, letter: &Letter) -> Result<(i32, i64), KafkaError> {
-        let mut record = FutureRecord::<[u8], [u8]>::to(topics::EVENTS);
-        record.key = letter.key.as_deref();
-        record.payload = letter.value.as_deref();
-        match self.producer.send(record, Timeout::After(ANSWER)).await {
+        match self.producer.send(record(letter), Timeout::After(ANSWER)).await {
             Ok(place) => Ok((place.partition, place.offset)),
             Err((error, _)) => Err(error),
         }
     }
+
+    /// Writes messages in their order, all under way together; says for each in which partition it stands, and where.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn write_batch(&self, letters: &[Letter]) -> Result<Vec<(i32, i64)>, KafkaError> {
+        let send = |letter| self.producer.send_result(record(letter)).map_err(|(error, _)| error);
+        let under_way: Vec<_> = letters.iter().map(send).collect::<Result<_, _>>()?;
+        let mut places = Vec::new();
+        for outcome in under_way {
+            let place = outcome.await.map_err(|_| KafkaError::Canceled)?.map_err(|(error, _)| error)?;
+            places.push((place.partition, place.offset));
+        }
+        Ok(places)
+    }
+}
+
+fn record(letter: &Letter) -> FutureRecord<'_, [u8], [u8]> {
+    let mut record = FutureRecord::to(topics::EVENTS);
+    record.key = letter.key.as_deref();
+    record.payload = letter.value.as_deref();
+    record
+}
+
+/// Which broker leads each partition of the event topic; a partition without a leader is left out.
+///
+/// # Errors
+/// When the cluster does not answer.
+pub fn leaders(variables: &Variables) -> anyhow::Result<BTreeMap<i32, i32>> {
+    let consumer: BaseConsumer<Quiet> = client_config(variables)?.create_with_context(Quiet)?;
+    let metadata = consumer.fetch_metadata(Some(topics::EVENTS), ANSWER)?;
+    let partitions = metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
+    Ok(partitions.filter(|partition| partition.leader() >= 0).map(|p| (p.id(), p.leader())).collect())
 }
 
 /// Reads all dead letters.

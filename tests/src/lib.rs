@@ -30,4 +30,4 @@ pub use metrics::Metrics;
 pub use pipeline::{Audit, Difference, Pipeline, Run, counter};
 pub use reckoning::Reckoning;
 pub use secrets::Secrets;
-pub use service::{Ended, Service, Spec, program};
+pub use service::{Ended, Service, Spec, program, runs};

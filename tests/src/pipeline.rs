@@ -184,6 +184,11 @@ impl Pipeline {
         Spec::new("analytics").arguments(["run"]).environment(self.environment("analytics")).environment(FAST)
     }
 
+    /// How analytics is started with fail points (see `storepulse_analytics::failpoint`), which are those of `FAILPOINTS`.
+    pub fn failpoints_spec(&self, points: &str) -> Spec {
+        Spec { name: "analytics-failpoints".to_owned(), ..self.analytics_spec() }.set("FAILPOINTS", points)
+    }
+
     /// How the simulator is started: two workers, and what else is said.
     pub fn simulator_spec(&self, arguments: &[&str]) -> Spec {
         let spec = Spec::new("simulator").arguments(["--processes=2"]).arguments(arguments.iter().copied());
@@ -277,6 +282,39 @@ impl Pipeline {
         Ok(audit)
     }
 
+    /// Takes what is in the topic now for what was sent: after a simulator that could not say what it had sent, because
+    /// it was killed. The documents must equal the topic, and at least `events` more than reckoned must be there.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn reckon_from_topic(&mut self, events: u64) -> anyhow::Result<()> {
+        let (ended, audit) = self.audit(None)?;
+        ended.expect_code(0)?;
+        let least = self.reckoning.events + events;
+        ensure!(audit.events >= least, "{} events are in the topic, acknowledged were {least}", audit.events);
+        let (events, duplicates, rejected) = (audit.events, audit.duplicates, audit.rejected);
+        let shop = self.document("statistics/lifetime")?.context("there is no statistics/lifetime")?;
+        let names: Vec<String> = self.reckoning.shop.keys().cloned().collect();
+        let sums = names.into_iter().map(|name| {
+            let sum = counter(&shop.fields.0, &name).with_context(|| format!("statistics/lifetime has no {name}"))?;
+            Ok((name, sum))
+        });
+        let shop = sums.collect::<anyhow::Result<_>>()?;
+        self.reckoning = Reckoning { events, duplicates, rejected, shop };
+        Ok(())
+    }
+
+    /// The address of the emulator, as `host:port`.
+    ///
+    /// # Errors
+    /// When there is no emulator.
+    pub fn store_address(&self) -> anyhow::Result<String> {
+        let own = self.environment("analytics").into_iter();
+        own.rev()
+            .find_map(|(name, value)| (name == "FIRESTORE_EMULATOR_HOST").then_some(value))
+            .context("there is no Firestore emulator")
+    }
+
     /// The store, opened by this process.
     ///
     /// # Errors
@@ -341,6 +379,16 @@ impl Pipeline {
     pub fn kill_broker(&mut self, id: u32) -> anyhow::Result<()> {
         let killed = self.runtime.block_on(self.cluster.kill_broker(id, &self.context))?;
         ensure!(killed == storepulse_local::Stopped::Killed, "broker {id} was not running");
+        Ok(())
+    }
+
+    /// Stops a broker as an operator would: its partitions move first.
+    ///
+    /// # Errors
+    /// When it was not running.
+    pub fn stop_broker(&mut self, id: u32) -> anyhow::Result<()> {
+        let stopped = self.runtime.block_on(self.cluster.stop_broker(id, &self.context))?;
+        ensure!(stopped != storepulse_local::Stopped::WasDead, "broker {id} was not running");
         Ok(())
     }
 

@@ -89,6 +89,11 @@ impl Ended {
         self.status.code()
     }
 
+    /// The signal that ended it; `None` when it ended by itself.
+    pub fn signal(&self) -> Option<i32> {
+        self.status.signal()
+    }
+
     /// Insists on an exit code, and on no panic whatever the code.
     ///
     /// # Errors
@@ -265,7 +270,7 @@ impl Service {
         ensure!(!self.has_ended(), "{} had ended before it could be killed", self.name);
         self.signal(Signal::SIGKILL);
         let ended = self.wait(Duration::from_secs(10))?;
-        ensure!(ended.status.signal() == Some(9), "{} ended with {}", ended.name, ended.status);
+        ensure!(ended.signal() == Some(9), "{} ended with {}", ended.name, ended.status);
         Ok(ended)
     }
 
@@ -293,6 +298,30 @@ impl Service {
         let read = |path: &Path| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let (stdout, stderr) = (read(&self.stdout)?, read(&self.stderr)?);
         Ok(Ended { name: self.name.clone(), status, stdout, stderr, took })
+    }
+
+    /// The number of its process group, which is its own process' number.
+    pub fn group(&self) -> i32 {
+        self.group
+    }
+
+    /// The processes that it has started itself and that still run.
+    pub fn children(&self) -> Vec<i32> {
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let numbers = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+        numbers.filter(|pid| runs(*pid) && stat(*pid).is_some_and(|(_, parent)| parent == self.group)).collect()
+    }
+
+    /// Waits until it stands still: SIGSTOP has reached it, whoever sent it.
+    ///
+    /// # Errors
+    /// When it does not within the limit, or ends.
+    pub fn until_frozen(&mut self, limit: Duration) -> anyhow::Result<()> {
+        let what = format!("{} stands still", self.name);
+        self.until(&what, limit, |service| match stat(service.group) {
+            Some(('T', _)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
     }
 
     /// Stops it where it is (SIGSTOP), or lets it go on (SIGCONT).
@@ -333,6 +362,18 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
         let dir = dirs.last().map(|dir| dir.display().to_string()).unwrap_or_default();
         format!("{dir}/{name} is missing: build all binaries first, with `cargo build --workspace --bins` (`make test` does)")
     })
+}
+
+/// Whether a process runs: a dead one that nobody has taken note of does not.
+pub fn runs(pid: i32) -> bool {
+    stat(pid).is_some_and(|(state, _)| state != 'Z')
+}
+
+/// A process' state, a letter, and its parent (`man 5 proc`).
+fn stat(pid: i32) -> Option<(char, i32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit(')').next()?.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
 /// An address nobody listens on now.

@@ -26,6 +26,7 @@ pub mod armed;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "their table documents them")]
 pub enum Point {
+    BeforeTransaction,
     BeforeTransactionOffsets,
     BeforeTransactionCommit,
     AfterTransactionCommit,

@@ -64,7 +64,8 @@ pub(crate) fn start(paths: &Paths, java: &Java, jar: &Path, port: u16) -> Result
     make_private_dir(&dir)?;
     let mut command = java.command();
     command
-        .args(["-Xmx512m", "-XX:-UsePerfData", "-cp"])
+        // A bound, not a need: a query's whole answer is in its memory, beside all documents.
+        .args(["-Xmx1g", "-XX:-UsePerfData", "-cp"])
         .arg(jar)
         .args(["com.google.cloud.datastore.emulator.firestore.CloudFirestore", "start", "--host=127.0.0.1"])
         .arg(format!("--port={port}"))

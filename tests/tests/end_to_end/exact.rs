@@ -8,12 +8,12 @@ use storepulse_analytics::store::Value;
 use storepulse_tests::{Pipeline, Service, counter};
 
 /// Events counted by an instance since it was started.
-const COUNTED: &str = "storepulse_analytics_events_aggregated_total";
+pub const COUNTED: &str = "storepulse_analytics_events_aggregated_total";
 /// Events that the simulator has sent and had acknowledged.
-const SENT: &str = "storepulse_simulator_events_produced_total";
-const PARTITIONS: &str = "storepulse_analytics_partitions_assigned";
+pub const SENT: &str = "storepulse_simulator_events_produced_total";
+pub const PARTITIONS: &str = "storepulse_analytics_partitions_assigned";
 /// For anything that the system needs a rebalance, an election or a time-out for.
-const LONG: Duration = Duration::from_secs(90);
+pub const LONG: Duration = Duration::from_secs(90);
 /// Events a second: more than a start costs, less than the machine can.
 const STREAM: [&str; 6] = [
     "--rate=1200",

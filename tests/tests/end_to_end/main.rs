@@ -5,14 +5,23 @@
 //! far, so one that fails because of wrong documents makes those after it fail too: look at the first.
 //!
 //! `cargo test -p storepulse-tests --test end_to_end -- <part of a name>` runs some of them. The programs must have been
-//! built by `cargo build --workspace --bins`. Logs are in `target/tmp/end-to-end/logs` until the next run.
+//! built by `cargo build --workspace --bins`, and the one with fail points as the `Makefile` does. Logs are in
+//! `target/tmp/end-to-end/logs` until the next run.
 
 mod alone;
 mod audited;
+mod brokers;
 mod exact;
+mod kills;
+mod limits;
 mod locks;
 mod messages;
+mod scaling;
 mod settings;
+mod simulator_faults;
+mod store_faults;
+mod under_load;
+mod zombies;
 
 use std::fs::File;
 use std::path::Path;
@@ -28,7 +37,7 @@ use storepulse_tests::Pipeline;
 /// One promise: its name, and the proof.
 type Scenario = (&'static str, fn(&mut Pipeline) -> anyhow::Result<()>);
 
-const SCENARIOS: [Scenario; 17] = [
+const SCENARIOS: &[Scenario] = &[
     ("a_finite_run_ends_exact_to_the_cent", exact::a_finite_run_ends_exact_to_the_cent),
     (
         "a_kill_of_analytics_in_mid_stream_counts_nothing_twice_and_loses_nothing",
@@ -41,6 +50,80 @@ const SCENARIOS: [Scenario; 17] = [
     ),
     ("a_broker_lost_in_mid_stream_costs_nothing", exact::a_broker_lost_in_mid_stream_costs_nothing),
     ("a_store_outage_is_waited_out", exact::a_store_outage_is_waited_out),
+    ("a_kill_before_the_transaction_commit_loses_nothing", kills::a_kill_before_the_transaction_commit_loses_nothing),
+    (
+        "a_kill_in_or_after_the_transaction_commit_counts_nothing_twice",
+        kills::a_kill_in_or_after_the_transaction_commit_counts_nothing_twice,
+    ),
+    (
+        "a_kill_between_the_chunks_of_a_flush_counts_nothing_twice",
+        kills::a_kill_between_the_chunks_of_a_flush_counts_nothing_twice,
+    ),
+    (
+        "a_kill_between_the_store_write_and_the_offset_commit_counts_nothing_twice",
+        kills::a_kill_between_the_store_write_and_the_offset_commit_counts_nothing_twice,
+    ),
+    ("a_kill_while_sessions_are_restored_costs_nothing", kills::a_kill_while_sessions_are_restored_costs_nothing),
+    ("a_kill_while_partitions_are_given_up_costs_nothing", kills::a_kill_while_partitions_are_given_up_costs_nothing),
+    (
+        "what_fails_at_any_point_is_done_again_and_counts_once",
+        kills::what_fails_at_any_point_is_done_again_and_counts_once,
+    ),
+    (
+        "releases_have_no_fail_points_and_misspelt_ones_are_refused",
+        kills::releases_have_no_fail_points_and_misspelt_ones_are_refused,
+    ),
+    (
+        "a_zombie_is_fenced_off_by_the_group_and_by_the_store",
+        zombies::a_zombie_is_fenced_off_by_the_group_and_by_the_store,
+    ),
+    (
+        "a_zombie_with_an_open_transaction_commits_it_whole_or_not_at_all",
+        zombies::a_zombie_with_an_open_transaction_commits_it_whole_or_not_at_all,
+    ),
+    (
+        "two_three_and_one_instances_in_turn_stay_exact_under_load",
+        scaling::two_three_and_one_instances_in_turn_stay_exact_under_load,
+    ),
+    (
+        "a_rolling_restart_of_all_brokers_moves_every_leader_and_costs_nothing",
+        brokers::a_rolling_restart_of_all_brokers_moves_every_leader_and_costs_nothing,
+    ),
+    (
+        "with_two_brokers_down_the_line_waits_and_nothing_is_lost",
+        brokers::with_two_brokers_down_the_line_waits_and_nothing_is_lost,
+    ),
+    (
+        "what_the_store_refuses_is_asked_again_and_counts_once",
+        store_faults::what_the_store_refuses_is_asked_again_and_counts_once,
+    ),
+    (
+        "a_deadline_that_is_exceeded_after_applying_counts_nothing_twice",
+        store_faults::a_deadline_that_is_exceeded_after_applying_counts_nothing_twice,
+    ),
+    (
+        "a_connection_cut_before_or_after_the_write_counts_nothing_twice",
+        store_faults::a_connection_cut_before_or_after_the_write_counts_nothing_twice,
+    ),
+    (
+        "a_slow_store_and_answers_that_never_come_are_waited_out",
+        store_faults::a_slow_store_and_answers_that_never_come_are_waited_out,
+    ),
+    ("a_store_that_takes_no_connection_is_waited_out", store_faults::a_store_that_takes_no_connection_is_waited_out),
+    (
+        "a_killed_worker_of_a_finite_run_goes_on_and_every_event_counts_once",
+        simulator_faults::a_killed_worker_of_a_finite_run_goes_on_and_every_event_counts_once,
+    ),
+    (
+        "a_killed_worker_or_supervisor_of_an_endless_run_leaves_nothing_that_is_not_exact",
+        simulator_faults::a_killed_worker_or_supervisor_of_an_endless_run_leaves_nothing_that_is_not_exact,
+    ),
+    ("clocks_that_jump_by_years_change_no_sum", limits::clocks_that_jump_by_years_change_no_sum),
+    ("poison_in_the_middle_of_a_batch_stops_nothing", limits::poison_in_the_middle_of_a_batch_stops_nothing),
+    (
+        "a_history_at_the_size_limit_of_a_document_omits_the_rest_and_stays_exact",
+        limits::a_history_at_the_size_limit_of_a_document_omits_the_rest_and_stays_exact,
+    ),
     (
         "poison_messages_go_to_the_dead_letters_and_the_line_goes_on",
         messages::poison_messages_go_to_the_dead_letters_and_the_line_goes_on,
@@ -63,6 +146,8 @@ const SCENARIOS: [Scenario; 17] = [
         "a_run_of_its_own_is_exact_and_leaves_nothing_running",
         alone::a_run_of_its_own_is_exact_and_leaves_nothing_running,
     ),
+    // It leaves wrong documents behind.
+    ("exactness_that_is_broken_on_purpose_is_found", kills::exactness_that_is_broken_on_purpose_is_found),
     // The last: it looks at what all others have left.
     ("passwords_are_never_shown", locks::passwords_are_never_shown),
 ];
@@ -133,7 +218,7 @@ fn bring_up(dir: &Path) -> anyhow::Result<Pipeline> {
     lock.try_lock().context("another run of these tests uses this target directory")?;
     // Held until this process ends, however it ends.
     std::mem::forget(lock);
-    for program in ["analytics", "simulator", "attacker", "local"] {
+    for program in ["analytics", "analytics-failpoints", "simulator", "attacker", "local"] {
         storepulse_tests::program(program)?;
     }
     Pipeline::up(dir, StoreChoice::Firestore)

@@ -16,7 +16,7 @@ const TOPIC_TAKES: usize = 1_048_576;
 /// record (<https://kafka.apache.org/documentation/#recordbatch>).
 const ENVELOPE: usize = 61 + 11;
 
-fn event(session: &str, number: u32, event_type: &str, parameters: Json) -> Json {
+pub fn event(session: &str, number: u32, event_type: &str, parameters: Json) -> Json {
     json!({
         "event_id": format!("{session}-{number}"),
         "session_id": session,
@@ -30,7 +30,7 @@ fn event(session: &str, number: u32, event_type: &str, parameters: Json) -> Json
     })
 }
 
-fn product(price: f64) -> Json {
+pub fn product(price: f64) -> Json {
     let category = json!({ "id": "c-by-hand", "name": "Handmade" });
     json!({ "id": "p-by-hand", "name": "A \"vase\"", "category": category, "price": price, "currency": "USD" })
 }

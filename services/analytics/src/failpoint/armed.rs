@@ -27,8 +27,9 @@ const fn entry(point: Point, name: &'static str, can_fail: bool, place: &'static
 }
 
 /// All points, in the order in which an event passes them.
-pub const POINTS: [Entry; 10] = [
+pub const POINTS: [Entry; 11] = [
     entry(Point::DuringRestore, "during-restore", true, "a partition's checkpoints are read, its events are not"),
+    entry(Point::BeforeTransaction, "before-transaction", false, "cuts are made, no transaction is begun"),
     entry(Point::BeforeTransactionOffsets, "before-transaction-offsets", true, "changes are sent, offsets are not"),
     entry(Point::BeforeTransactionCommit, "before-transaction-commit", true, "all is sent, nothing is committed"),
     entry(Point::AfterTransactionCommit, "after-transaction-commit", false, "it is committed, nobody has noted it"),

@@ -145,6 +145,7 @@ impl Transactions {
         group: &Group,
         deadline: Instant,
     ) -> Result<(), KafkaError> {
+        failpoint::reach(Point::BeforeTransaction);
         self.producer.begin_transaction()?;
         for record in records {
             self.send(record, deadline)?;
