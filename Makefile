@@ -2,6 +2,8 @@
 
 # How `make run`, `local-up` and `attacker-up` build; `make test` always uses the dev profile.
 PROFILE ?= release
+# Which parts `make bench` measures; all without.
+ONLY ?=
 # Finite run: number of events, seed, events per second. All optional.
 EVENTS ?=
 SEED ?=
@@ -41,8 +43,9 @@ test: lint ## Formatting, lints, unit, property and end-to-end tests
 	cargo test --workspace --locked
 	cargo test --workspace --lib --features storepulse-analytics/failpoints --locked failpoint
 
-bench: build ## Measure it, each figure beside its bound: EVENTS, ONLY=drain,…, PROFILE=release or dist (as fast as it gets)
-	@$(BIN)/storepulse-bench $(if $(EVENTS),--events $(EVENTS)) $(if $(ONLY),--only $(ONLY))
+bench: build ## Measure everything, each figure beside its bound, into docs/ (ONLY=drain,… EVENTS: a part, printed)
+	@$(BIN)/storepulse-bench $(if $(EVENTS),--events $(EVENTS)) $(if $(ONLY),--only $(ONLY)) \
+		$(if $(ONLY)$(EVENTS),,--json docs/benchmarks.json --svg docs/benchmarks.svg --markdown docs/benchmarks.md)
 
 lint: prerequisites ## Formatting, lints, and the rules on dependencies (where cargo-deny is installed)
 	cargo fmt --all --check

@@ -203,7 +203,11 @@ pub fn dead_letters(variables: &Variables) -> anyhow::Result<Vec<DeadLetter>> {
     Ok(letters)
 }
 
-async fn admin(variables: &Variables) -> anyhow::Result<Admin> {
+/// An administrator's connection.
+///
+/// # Errors
+/// When the cluster can't be reached.
+pub(crate) async fn admin(variables: &Variables) -> anyhow::Result<Admin> {
     let settings = Settings::from_lookup(|name| lookup(variables, name))?;
     let config = AdminConnectConfig::new(&settings, ANSWER)?;
     Ok(Admin::connect(&config.brokers, &config.options).await?)

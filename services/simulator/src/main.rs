@@ -112,7 +112,8 @@ fn finish(
     outcome: Result<(), SupervisorError>,
 ) -> Result<(), Failure> {
     let sum = progress.sum();
-    let world = World::new(seed, settings.products, settings.categories, settings.currency.as_str());
+    let world = World::new(seed, settings.products, settings.categories, settings.currency.as_str())
+        .with_countries(settings.countries);
     let ledger = sum.ledger(seed, &world, settings.currency.as_str());
     let seconds = elapsed.as_secs_f64();
     let mut summary = ledger.summary();

@@ -56,6 +56,10 @@ pub struct Options {
     #[arg(long, env = "SIMULATOR_CATEGORIES", value_name = "SIMULATOR_CATEGORIES", default_value_t = 8,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub categories: u32,
+    /// Countries that shoppers live in [default: all of the world's that are known, about 40]
+    #[arg(long, env = "SIMULATOR_COUNTRIES", value_name = "SIMULATOR_COUNTRIES",
+          value_parser = clap::value_parser!(u32).range(1..=250))]
+    pub countries: Option<u32>,
     /// Currency of all prices (ISO 4217)
     #[arg(long, env = "SHOP_CURRENCY", value_name = "SHOP_CURRENCY", default_value = "USD")]
     pub shop_currency: Currency,
@@ -261,6 +265,7 @@ impl Options {
             users: u32::try_from(users).unwrap_or(u32::MAX),
             products: self.products as usize,
             categories: self.categories as usize,
+            countries: self.countries.map_or(usize::MAX, |count| count as usize),
             seed: self.seed,
             events: self.events,
             from: self.from,

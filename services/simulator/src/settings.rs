@@ -86,6 +86,8 @@ pub struct Settings {
     pub products: usize,
     /// Categories in the catalog, at most one for each product.
     pub categories: usize,
+    /// Countries that shoppers live in, the first of the table; [`usize::MAX`]: all.
+    pub countries: usize,
     /// `None`: choose one.
     pub seed: Option<u64>,
     /// Unique well-formed events over all workers; `None` is endless, or until `to`.

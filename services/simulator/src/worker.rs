@@ -92,7 +92,8 @@ pub fn work(
     stop: &AtomicBool,
     output: &mut dyn Write,
 ) -> Result<(), WorkerError> {
-    let world = World::new(assignment.seed, settings.products, settings.categories, settings.currency.as_str());
+    let world = World::new(assignment.seed, settings.products, settings.categories, settings.currency.as_str())
+        .with_countries(settings.countries);
     let mut delivery = Delivery::new(&world, settings.plan(assignment), settings.disorder.clone());
     let mut pacer = Pacer::new(settings, assignment);
     let mut tally = Tally::new(world.products.len(), world.payment_methods.len());

@@ -51,6 +51,15 @@ impl Cpu {
         pids.iter().map(|pid| Self::of_process(*pid)).sum()
     }
 
+    /// What the calling thread has used.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn of_this_thread() -> anyhow::Result<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+        Ok(Self { user: seconds(usage.user_time()), system: seconds(usage.system_time()) })
+    }
+
     /// What the children of this process have used that have ended and were waited for, with their own such children.
     ///
     /// # Errors
@@ -67,6 +76,21 @@ impl Cpu {
         let mut ticks = || Some(fields.next()?.parse::<f64>().ok()? / TICKS_PER_SECOND);
         Some(Self { user: ticks()?, system: ticks()? })
     }
+}
+
+/// The most memory that a running process has had, in bytes (`VmHWM`).
+///
+/// # Errors
+/// When there is no such process.
+pub fn peak_memory(pid: u32) -> anyhow::Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    parse_peak(&text).with_context(|| format!("{path} is not as expected"))
+}
+
+fn parse_peak(status: &str) -> Option<u64> {
+    let rest = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(rest.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 /// What all programs of the machine have used up to some moment.
@@ -155,6 +179,8 @@ mod tests {
     fn this_process_has_used_something_and_no_process_is_an_error() {
         assert!(Cpu::of_process(std::process::id()).is_ok());
         assert!(Cpu::of_process(u32::MAX).is_err());
+        assert!(peak_memory(std::process::id()).unwrap() > 1_000_000);
+        assert_eq!(parse_peak("VmPeak:\t  9 kB\nVmHWM:\t   12 kB\n"), Some(12 * 1024));
         assert_eq!(Cpu { user: 3.0, system: 1.0 }.per_million(2_000_000).total(), 2.0);
     }
 }

@@ -1,16 +1,22 @@
 //! The cluster, and the programs on it.
 
+use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context as _;
-use storepulse_local::{Cluster, Context, Paths, ProcessId, Progress, StoreChoice};
+use anyhow::{Context as _, ensure};
+use storepulse_analytics::store::args::StoreKind;
+use storepulse_analytics::store::{SharedStore, StoreArgs, open};
+use storepulse_local::{Cluster, Context, Paths, ProcessId, Progress, Store, StoreChoice};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::options::Options;
-use super::say;
-use crate::{Secrets, Service, Spec, cleanup};
+use super::{say, topic};
+use crate::{Secrets, Service, Spec, cleanup, wait};
 
 /// A secured cluster of three brokers. Taken down when dropped, unless it is to be kept.
 #[derive(Debug)]
@@ -18,10 +24,82 @@ pub struct Ground {
     cluster: Cluster,
     runtime: Runtime,
     context: Context,
+    programs: Programs,
+    keep: bool,
+}
+
+/// Starts programs, and keeps their logs.
+#[derive(Debug)]
+pub struct Programs {
     logs: PathBuf,
     number: u32,
-    keep: bool,
     secrets: Arc<Secrets>,
+}
+
+impl Programs {
+    /// Removes the logs of the run before.
+    ///
+    /// # Errors
+    /// When there is no place for logs.
+    pub fn new() -> anyhow::Result<Self> {
+        let logs = own_dir()?.join("logs");
+        let _ = std::fs::remove_dir_all(&logs);
+        std::fs::create_dir_all(&logs)?;
+        say(format!("logs of the programs are in {}", logs.display()));
+        Ok(Self { logs, number: 0, secrets: Arc::default() })
+    }
+
+    /// Where logs go, and whatever else has to be put somewhere.
+    pub fn dir(&self) -> &Path {
+        &self.logs
+    }
+
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// When it is missing or does not start.
+    pub fn start(&mut self, spec: &Spec) -> anyhow::Result<Service> {
+        self.number += 1;
+        Service::start(spec, &self.logs, self.number, &self.secrets)
+    }
+
+    /// Runs a program of others to its end; its output goes to a file. Returns what it wrote to standard output.
+    ///
+    /// # Errors
+    /// When it fails, or takes longer than `limit`.
+    pub fn run(&mut self, name: &str, mut command: Command, limit: Duration) -> anyhow::Result<String> {
+        self.number += 1;
+        let log = |ending: &str| self.logs.join(format!("{:03}-{name}.{ending}", self.number));
+        let (out, err) = (log("out"), log("log"));
+        command.stdin(Stdio::null()).stdout(File::create(&out)?).stderr(File::create(&err)?).process_group(0);
+        let mut child = None;
+        let group = cleanup::started(|| -> anyhow::Result<i32> {
+            let started = command.spawn().with_context(|| format!("starting {name}"))?;
+            let group = i32::try_from(started.id())?;
+            child = Some(started);
+            Ok(group)
+        })?;
+        let mut child = child.context("no process")?;
+        let ended = wait::until(&format!("{name} has ended"), limit, || match child.try_wait() {
+            Ok(Some(status)) => Ok(status),
+            other => Err(format!("{other:?}")),
+        });
+        if ended.is_err() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        cleanup::ended(group);
+        let status = ended?;
+        ensure!(status.success(), "{name} ended with {status}; its log is {}", err.display());
+        Ok(std::fs::read_to_string(&out)?)
+    }
+}
+
+/// Where this program keeps what it needs for a while: beside the build.
+fn own_dir() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("finding this program")?;
+    let target = own.ancestors().nth(2).context("this program is in no directory")?;
+    Ok(target.join("tmp/bench"))
 }
 
 impl Ground {
@@ -29,15 +107,9 @@ impl Ground {
     ///
     /// # Errors
     /// When the cluster does not come up.
-    pub fn up(options: &Options) -> anyhow::Result<Self> {
-        let own = std::env::current_exe().context("finding this program")?;
-        let target = own.ancestors().nth(2).context("this program is in no directory")?;
-        let dir = target.join("tmp/bench");
-        let logs = dir.join("logs");
-        let _ = std::fs::remove_dir_all(&logs);
-        std::fs::create_dir_all(&logs)?;
+    pub fn up(options: &Options, programs: Programs) -> anyhow::Result<Self> {
         let keep = options.keep_cluster.is_some();
-        let cluster_dir = options.keep_cluster.clone().unwrap_or_else(|| dir.join("cluster"));
+        let cluster_dir = options.keep_cluster.clone().unwrap_or(own_dir()?.join("cluster"));
         let paths = Paths::find(Some(&cluster_dir))?;
         let runtime = Runtime::new()?;
         let context = Context { progress: Progress::stderr(), cancel: CancellationToken::new() };
@@ -51,8 +123,10 @@ impl Ground {
             let (cluster, _) = Cluster::up(&paths, StoreChoice::Auto, &context).await.context("the cluster")?;
             anyhow::Ok(cluster)
         })?;
-        say(format!("logs of the programs are in {}", logs.display()));
-        let ground = Self { cluster, runtime, context, logs, number: 0, keep, secrets: Arc::default() };
+        let admin: Vec<(String, String)> =
+            cluster.environment("admin").into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        runtime.block_on(topic::allow(&admin)).context("allowing topics of one measurement")?;
+        let ground = Self { cluster, runtime, context, programs, keep };
         say(format!("brokers are processes {:?}", ground.brokers()));
         Ok(ground)
     }
@@ -68,9 +142,43 @@ impl Ground {
         self.cluster.state().nodes.iter().filter_map(|node| pid(node.process.as_ref()?)).collect()
     }
 
-    /// Where logs go, and whatever else has to be put somewhere.
-    pub fn dir(&self) -> &Path {
-        &self.logs
+    /// The emulator's process number and address, where there is one.
+    pub fn emulator(&self) -> Option<(u32, String)> {
+        match &self.cluster.state().store {
+            Store::Firestore { port, process, .. } => Some((pid(process.as_ref()?)?, format!("127.0.0.1:{port}"))),
+            Store::Sqlite { .. } => None,
+        }
+    }
+
+    /// The documents of one of the emulator's projects.
+    ///
+    /// # Errors
+    /// When there is no emulator, or it does not answer.
+    pub fn store(&self, project: &str) -> anyhow::Result<SharedStore> {
+        let (_, address) = self.emulator().context("there is no Firestore emulator")?;
+        let arguments = StoreArgs {
+            store: StoreKind::Firestore,
+            gcloud_project: Some(project.to_owned()),
+            google_application_credentials: None,
+            firestore_emulator_host: Some(address),
+            sqlite_path: None,
+        };
+        Ok(self.wait(open::open(&arguments))?)
+    }
+
+    /// Waits for a future.
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// The repository.
+    pub fn paths(&self) -> &Paths {
+        self.cluster.paths()
+    }
+
+    /// Starts programs.
+    pub fn programs(&mut self) -> &mut Programs {
+        &mut self.programs
     }
 
     /// Starts a program.
@@ -78,8 +186,7 @@ impl Ground {
     /// # Errors
     /// When it is missing or does not start.
     pub fn start(&mut self, spec: &Spec) -> anyhow::Result<Service> {
-        self.number += 1;
-        Service::start(spec, &self.logs, self.number, &self.secrets)
+        self.programs.start(spec)
     }
 }
 

@@ -6,7 +6,9 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::cpu::Cpu;
-use super::options::Options;
+use super::machine::Machine;
+use super::options::Part;
+use super::say;
 
 /// Everything that was measured in one run.
 #[derive(Clone, Debug, Serialize)]
@@ -15,8 +17,14 @@ pub struct Report {
     pub started_at: String,
     /// The build profile of the programs.
     pub profile: String,
+    /// The machine.
+    pub machine: Machine,
+    /// How long the run took, in seconds.
+    pub seconds: f64,
     /// What was measured.
     pub rows: Vec<Row>,
+    /// What could not be measured, and why.
+    pub failures: Vec<String>,
 }
 
 /// One row of the table: something measured beside its bound.
@@ -62,6 +70,8 @@ pub enum Reach {
     RatioAtLeast(f64),
     /// Its ratio to the bound, at most.
     RatioAtMost(f64),
+    /// Nothing: it is told, because it explains others.
+    Nothing,
 }
 
 /// What something cost, for each million events.
@@ -86,6 +96,17 @@ impl Cost {
 }
 
 impl Line {
+    /// A figure without a bound.
+    pub fn new(what: &'static str, measured: f64, unit: &'static str, reach: Reach) -> Self {
+        Self { what, measured, bound: None, bound_is: "", unit, reach }
+    }
+
+    /// The same beside a bound.
+    #[must_use]
+    pub fn beside(self, bound_is: &'static str, bound: f64) -> Self {
+        Self { bound: Some(bound), bound_is, ..self }
+    }
+
     /// The figure as a multiple of the bound.
     pub fn ratio(&self) -> Option<f64> {
         self.bound.filter(|bound| *bound > 0.0).map(|bound| self.measured / bound)
@@ -99,6 +120,7 @@ impl Line {
             Reach::AtMost(most) => most / self.measured,
             Reach::RatioAtLeast(least) => ratio / least,
             Reach::RatioAtMost(most) => most / ratio,
+            Reach::Nothing => f64::NAN,
         }
     }
 
@@ -109,7 +131,11 @@ impl Line {
 
     /// In a word.
     pub fn verdict(&self) -> &'static str {
-        if self.met() { "yes" } else { "short" }
+        match self.reach {
+            Reach::Nothing => "",
+            _ if self.met() => "yes",
+            _ => "short",
+        }
     }
 
     /// What it should come to, in words.
@@ -119,6 +145,7 @@ impl Line {
             Reach::AtMost(most) => format!("≤ {}", number(most)),
             Reach::RatioAtLeast(least) => format!("≥ {} ×", number(least)),
             Reach::RatioAtMost(most) => format!("≤ {} ×", number(most)),
+            Reach::Nothing => String::new(),
         }
     }
 }
@@ -162,11 +189,31 @@ pub fn number(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+impl Default for Report {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Report {
     /// A report of nothing yet.
-    pub fn new(_: &Options) -> Self {
+    pub fn new() -> Self {
         let started_at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        Self { started_at, profile: profile(), rows: Vec::new() }
+        let machine = Machine::here();
+        Self { started_at, profile: profile(), machine, seconds: 0.0, rows: Vec::new(), failures: Vec::new() }
+    }
+}
+
+impl Report {
+    /// Adds what a part measured, or why it could not.
+    pub fn take(&mut self, part: Part, measured: anyhow::Result<Vec<Row>>) {
+        match measured {
+            Ok(rows) => self.rows.extend(rows),
+            Err(error) => {
+                say(format!("{part:?} failed: {error:#}"));
+                self.failures.push(format!("{}: {error:#}", part.name()));
+            }
+        }
     }
 }
 
@@ -227,7 +274,7 @@ impl fmt::Display for Report {
             ]);
         }
         if table.len() > 1 {
-            write!(f, "{}\n", columns(&table, &[0]))?;
+            writeln!(f, "{}", columns(&table, &[0]))?;
         }
         for row in &self.rows {
             writeln!(f, "{}:", row.what)?;
@@ -235,6 +282,10 @@ impl fmt::Display for Report {
                 writeln!(f, "  {note}")?;
             }
         }
+        for failure in &self.failures {
+            writeln!(f, "not measured: {failure}")?;
+        }
+        writeln!(f, "\n{}; profile {}", self.machine, self.profile)?;
         Ok(())
     }
 }
@@ -300,9 +351,10 @@ mod tests {
     fn the_table_names_what_fell_short() {
         let lines = vec![line(8.0, Some(2.0), Reach::AtMost(4.0))];
         let row = Row { id: "x", what: "a thing", lines, costs: Vec::new(), notes: vec!["a note".to_owned()] };
-        let report = Report { started_at: String::new(), profile: "release".to_owned(), rows: vec![row] };
+        let report = Report { rows: vec![row], failures: vec!["another: it broke".to_owned()], ..Report::new() };
         let text = report.to_string();
         assert!(text.contains("a thing") && text.contains("≤ 4") && text.contains("short"), "{text}");
+        assert!(text.contains("not measured: another: it broke"), "{text}");
         assert_eq!(serde_json::to_value(&report).unwrap()["rows"][0]["lines"][0]["ratio"], 4.0);
     }
 }

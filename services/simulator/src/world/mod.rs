@@ -62,6 +62,21 @@ impl World {
         }
     }
 
+    /// The same world with shoppers in the first so many countries only; at least 1.
+    #[must_use]
+    pub fn with_countries(mut self, count: usize) -> Self {
+        let mut seen = Vec::new();
+        self.cities.retain(|(country, _)| {
+            if !seen.contains(country) && seen.len() < count.max(1) {
+                seen.push(*country);
+            }
+            seen.contains(country)
+        });
+        let weights: Vec<f64> = self.cities.iter().map(|(_, city)| f64::from(city.population_thousands)).collect();
+        self.city_choice = Weighted::new(&weights);
+        self
+    }
+
     /// A category, by popularity.
     pub fn pick_category(&self, rng: &mut Rng) -> usize {
         self.category_choice.pick(rng)
@@ -135,5 +150,17 @@ mod tests {
         let mut rng = Rng::new(1);
         let seen: BTreeSet<_> = (0..20_000).map(|_| world.pick_location(&mut rng).country).collect();
         assert!(seen.len() >= 25, "{seen:?}");
+    }
+
+    #[test]
+    fn people_can_be_kept_to_some_countries() {
+        let places = |world: &World| -> BTreeSet<_> {
+            let mut rng = Rng::new(1);
+            (0..20_000).map(|_| world.pick_location(&mut rng).country).collect()
+        };
+        let world = World::new(1, 1, 1, "USD").with_countries(3);
+        assert_eq!(places(&world).len(), 3);
+        let all = World::new(1, 1, 1, "USD");
+        assert_eq!(places(&World::new(1, 1, 1, "USD").with_countries(usize::MAX)), places(&all));
     }
 }
