@@ -296,7 +296,7 @@ impl Pipeline {
         let shop = self.document("statistics/lifetime")?.context("there is no statistics/lifetime")?;
         let names: Vec<String> = self.reckoning.shop.keys().cloned().collect();
         let sums = names.into_iter().map(|name| {
-            let sum = counter(&shop.fields.0, &name).with_context(|| format!("statistics/lifetime has no {name}"))?;
+            let sum = counter(&shop.fields, &name).with_context(|| format!("statistics/lifetime has no {name}"))?;
             Ok((name, sum))
         });
         let shop = sums.collect::<anyhow::Result<_>>()?;

@@ -59,7 +59,7 @@ pub fn clocks_that_jump_by_years_change_no_sum(pipeline: &mut Pipeline) -> anyho
     for day in ["0001-01-01", "1969-12-31", "1999-12-31", "2017-01-01", "2024-02-29", "9999-12-31"] {
         let path = format!("statistics/{day}");
         let document = pipeline.document(&path)?.with_context(|| format!("there is no {path}"))?;
-        let found = counter(&document.fields.0, "started_sessions_count");
+        let found = counter(&document.fields, "started_sessions_count");
         ensure!(found == Some(1), "{path}: started_sessions_count is {found:?}");
     }
     analytics.stop()?;
@@ -134,7 +134,7 @@ pub fn a_history_at_the_size_limit_of_a_document_omits_the_rest_and_stays_exact(
     pipeline.expect_exact(None)?;
     let path = format!("sessions_history/{session}");
     let document = pipeline.document(&path)?.with_context(|| format!("there is no {path}"))?;
-    let omitted = |list: &str| counter(&document.fields.0, &format!("{list}_omitted_count"));
+    let omitted = |list: &str| counter(&document.fields, &format!("{list}_omitted_count"));
     ensure!(omitted("products_viewed") == Some(40), "views omitted: {:?}", omitted("products_viewed"));
     let kept = match document.fields.get("purchase") {
         Some(Value::Array(orders)) => orders.len() as i64,
