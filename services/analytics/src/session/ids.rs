@@ -10,7 +10,7 @@ pub const MAX_IDS: usize = 40_000;
 
 /// A set of 128-bit hashes of event ids in the order in which they came: a short list, or a list with a hash set once
 /// it is long.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ids {
     order: VecDeque<u128>,
     /// The same ids, once there are more than [`FEW`].
@@ -19,6 +19,14 @@ pub(super) struct Ids {
 
 /// Up to so many ids are searched one after another, which is faster and smaller than hashing.
 const FEW: usize = 48;
+
+impl Default for Ids {
+    fn default() -> Self {
+        /// Most sessions have fewer events.
+        const ROOM: usize = 16;
+        Self { order: VecDeque::with_capacity(ROOM), set: None }
+    }
+}
 
 impl Ids {
     pub(super) fn from_list(ids: Vec<u128>) -> Self {

@@ -100,7 +100,7 @@ pub struct SessionTable {
 const PIECE: usize = 128 * 1024;
 
 /// The room that a story begins with, in bytes; most fit.
-const FIRST: usize = 512;
+const FIRST: usize = 1024;
 
 fn key(session_id: &str) -> u128 {
     xxh3_128(session_id.as_bytes())
@@ -421,7 +421,7 @@ impl SessionTable {
 }
 
 fn take_story(session: &mut Session, stories: &mut Vec<StoryPatch>) {
-    for entries in session.pending.drain(..) {
+    for entries in std::mem::take(&mut session.pending) {
         let first = !session.emitted;
         session.emitted = true;
         stories.push(StoryPatch { session_id: session.id.clone(), first, entries });
