@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use storepulse_events::topics;
 use storepulse_platform::{Failure, http, preflight, shutdown};
+use tokio::sync::oneshot::{self, Receiver};
 use tokio_util::sync::CancellationToken;
 
 use crate::aggregate::stage::{StageConfig, TOPICS};
@@ -120,43 +121,86 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     };
     let first = spawn("aggregate", first)?;
     let second = spawn("materialise", second)?;
-    let ended = async {
-        let first = first.await.map_err(Failure::runtime)?;
-        let second = second.await.map_err(Failure::runtime)?;
-        Ok::<_, Failure>((first, second))
-    };
     let late = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
-    let (first, second) = tokio::select! {
-        ended = ended => ended?,
-        () = late => {
-            // Whatever is under way is as safe as in a crash: nothing is committed by halves.
-            tracing::warn!("brokers or store did not answer in time; what is not committed is done by the next start");
-            return Ok(());
-        }
-    };
+    let (first, second) = outcomes(first, second, late).await?;
+    let whole = first.is_some() && second.is_some();
     stop.cancel();
-    let _ = server.await;
+    if whole {
+        let _ = server.await;
+    }
     drop(instance);
-    first.map_err(Failure::config)?;
-    second.map_err(|error| match error {
+    first.unwrap_or(Ok(())).map_err(Failure::config)?;
+    second.unwrap_or(Ok(())).map_err(|error| match error {
         materialise::stage::StageError::Denied(denied) => Failure::config(denied),
         error => Failure::runtime(error),
     })?;
-    tracing::info!("drained and stopped");
+    if whole {
+        tracing::info!("drained and stopped");
+    } else {
+        // Whatever is under way is as safe as in a crash: nothing is committed by halves.
+        tracing::warn!("brokers or store did not answer in time; what is not committed is done by the next start");
+    }
     Ok(())
 }
 
+/// Waits until both have ended, or until `late`: the outcomes that are known then.
+async fn outcomes<A, B>(
+    mut first: Receiver<A>,
+    mut second: Receiver<B>,
+    late: impl Future<Output = ()>,
+) -> Result<(Option<A>, Option<B>), Failure> {
+    let (mut of_first, mut of_second) = (None, None);
+    tokio::pin!(late);
+    while of_first.is_none() || of_second.is_none() {
+        // What is known is never passed over for being late.
+        tokio::select! {
+            biased;
+            outcome = &mut first, if of_first.is_none() => of_first = Some(outcome.map_err(Failure::runtime)?),
+            outcome = &mut second, if of_second.is_none() => of_second = Some(outcome.map_err(Failure::runtime)?),
+            () = &mut late => break,
+        }
+    }
+    Ok((of_first, of_second))
+}
+
 /// Runs blocking work on a thread of its own, named, and tells its outcome.
-fn spawn<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<tokio::sync::oneshot::Receiver<T>, Failure> {
-    let (done, outcome) = tokio::sync::oneshot::channel();
+fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<Receiver<T>, Failure> {
+    let (done, outcome) = oneshot::channel();
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let _ = done.send(work());
     });
     thread.map(|_| outcome).map_err(Failure::runtime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_that_is_known_is_not_hidden_by_a_stage_that_hangs() {
+        let (hangs, first) = oneshot::channel::<Result<(), &str>>();
+        let (failed, second) = oneshot::channel();
+        failed.send(Err::<(), _>("refused")).unwrap();
+        let outcome = outcomes(first, second, std::future::ready(())).await.unwrap();
+        assert_eq!(outcome, (None, Some(Err("refused"))));
+        drop(hangs);
+    }
+
+    #[tokio::test]
+    async fn both_outcomes_are_waited_for_and_a_panic_is_told() {
+        let (sender, first) = oneshot::channel();
+        let (other, second) = oneshot::channel();
+        other.send(2).unwrap();
+        let both = tokio::spawn(outcomes(first, second, std::future::pending()));
+        sender.send(1).unwrap();
+        assert_eq!(both.await.unwrap().unwrap(), (Some(1), Some(2)));
+
+        let (panicked, first) = oneshot::channel::<()>();
+        let (_running, second) = oneshot::channel::<()>();
+        drop(panicked);
+        assert!(outcomes(first, second, std::future::pending()).await.is_err());
+    }
 }
