@@ -9,6 +9,7 @@
 //! - `kafka`, `firestore`: how each real part is configured, started, and asked why it doesn't start.
 //! - `security`, `admin`: certificates and passwords; topics, users and ACLs. Both are other crates' work.
 //! - `ready`: the proof that an event gets through.
+//! - [`http`]: what asking a service for a page takes.
 //! - `process`, `ports`, `lock`, `files`, `progress`: the manners.
 //!
 //! Start reading at [`Cluster::up`].
@@ -21,7 +22,7 @@ mod env_files;
 mod error;
 mod files;
 mod firestore;
-mod http;
+pub mod http;
 mod java;
 mod kafka;
 mod lock;
