@@ -5,6 +5,7 @@
 //! - [`kafka`]: the Kafka client's settings from the environment, with TLS, client certificate and SCRAM always on.
 //! - [`preflight()`]: proves at start that brokers, credentials, topics and ACLs are as they must be, or says which is not.
 //! - [`telemetry`]: logs for people or programs, without secrets.
+//! - [`parse`]: values of settings.
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
 //! - [`shutdown`]: SIGTERM and SIGINT as a token.
 //! - [`exit`]: the exit codes that tell configuration errors from run-time failures.
@@ -13,6 +14,7 @@
 pub mod exit;
 pub mod http;
 pub mod kafka;
+pub mod parse;
 pub mod preflight;
 pub mod secret;
 pub mod shutdown;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use rdkafka::ClientConfig;
 use storepulse_events::{Currency, Money, Timestamp, topics};
+use storepulse_platform::parse::{address, whole};
 use storepulse_platform::telemetry::LogArgs;
 
 use crate::cluster::Cluster;
@@ -38,29 +39,29 @@ fn refuse(variable: &'static str, value: impl ToString, allowed: impl Into<Strin
 pub struct Options {
     /// Worker processes [default: the number of cores]
     #[arg(long, env = "NUMBER_SIMULATION_PROCESSES", value_name = "NUMBER_SIMULATION_PROCESSES",
-          value_parser = clap::value_parser!(u32).range(1..=512))]
+          value_parser = whole::<u32>(1..=512))]
     pub processes: Option<u32>,
     /// Shoppers at once in each worker, each in a session or pausing between two
     #[arg(long, env = "SIMULATOR_SESSIONS", value_name = "SIMULATOR_SESSIONS", default_value_t = 1000,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+          value_parser = whole::<u32>(1..=1_000_000))]
     pub sessions: u32,
     /// Users over all workers, at least sessions × processes; they take turns [default: 10 × sessions × processes]
     #[arg(long, env = "SIMULATOR_USERS", value_name = "SIMULATOR_USERS",
-          value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+          value_parser = whole::<u32>(1..=100_000_000))]
     pub users: Option<u32>,
     /// Products in the catalog
     #[arg(long, env = "SIMULATOR_PRODUCTS", value_name = "SIMULATOR_PRODUCTS", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+          value_parser = whole::<u32>(1..=100_000))]
     pub products: u32,
     /// Categories in the catalog, at most one for each product
     #[arg(long, env = "SIMULATOR_CATEGORIES", value_name = "SIMULATOR_CATEGORIES", default_value_t = 8,
-          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+          value_parser = whole::<u32>(1..=10_000))]
     pub categories: u32,
     /// Countries that shoppers live in [default: all of the world's that are known, about 40]
     #[arg(long, env = "SIMULATOR_COUNTRIES", value_name = "SIMULATOR_COUNTRIES",
-          value_parser = clap::value_parser!(u32).range(1..=250))]
+          value_parser = whole::<u32>(1..=250))]
     pub countries: Option<u32>,
-    /// Currency of all prices (ISO 4217)
+    /// Currency of all prices, any three upper-case letters
     #[arg(long, env = "SHOP_CURRENCY", value_name = "SHOP_CURRENCY", default_value = "USD")]
     pub shop_currency: Currency,
 
@@ -70,7 +71,7 @@ pub struct Options {
     /// Stop after so many unique well-formed events over all workers; duplicates and malformed messages come on top
     /// [default: endless]
     #[arg(long, env = "SIMULATOR_EVENTS", value_name = "SIMULATOR_EVENTS", help_heading = "Run",
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = whole::<u64>(1..=u64::MAX))]
     pub events: Option<u64>,
     /// Events a second over all workers, with the wall clock's timestamps
     #[arg(long, env = "SIMULATOR_RATE", value_name = "SIMULATOR_RATE", help_heading = "Run", value_parser = factor)]
@@ -109,6 +110,7 @@ pub struct Options {
         env = "HTTP_ADDRESS",
         value_name = "HTTP_ADDRESS",
         default_value = "127.0.0.1:9101",
+        value_parser = address,
         help_heading = "Output"
     )]
     pub http_address: SocketAddr,
@@ -160,10 +162,10 @@ pub struct BehaviourOptions {
           default_value = "0.25", help = "That an order gets a discount (5 to 30 %), 0 to 1")]
     pub discount_probability: f64,
     #[arg(long, env = "MIN_CART_QUANTITY", value_name = "MIN_CART_QUANTITY", default_value_t = 1,
-          value_parser = clap::value_parser!(u32).range(1..=1000), help = "Fewest pieces put into the cart at once")]
+          value_parser = whole::<u32>(1..=1000), help = "Fewest pieces put into the cart at once")]
     pub min_cart_quantity: u32,
     #[arg(long, env = "MAX_CART_QUANTITY", value_name = "MAX_CART_QUANTITY", default_value_t = 5,
-          value_parser = clap::value_parser!(u32).range(1..=1000), help = "Most pieces put into the cart at once")]
+          value_parser = whole::<u32>(1..=1000), help = "Most pieces put into the cart at once")]
     pub max_cart_quantity: u32,
     #[arg(long, env = "MIN_SHIPPING_COST", value_name = "MIN_SHIPPING_COST", value_parser = money, default_value = "0",
           help = "Cheapest shipping, in units of currency with at most two decimals")]
@@ -172,10 +174,10 @@ pub struct BehaviourOptions {
           help = "Dearest shipping, in units of currency with at most two decimals")]
     pub max_shipping_cost: Money,
     #[arg(long, env = "MIN_DELIVERY_DAYS", value_name = "MIN_DELIVERY_DAYS", default_value_t = 1,
-          value_parser = clap::value_parser!(u32).range(0..=3650), help = "Shortest delivery, in days")]
+          value_parser = whole::<u32>(0..=3650), help = "Shortest delivery, in days")]
     pub min_delivery_days: u32,
     #[arg(long, env = "MAX_DELIVERY_DAYS", value_name = "MAX_DELIVERY_DAYS", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(0..=3650), help = "Longest delivery, in days")]
+          value_parser = whole::<u32>(0..=3650), help = "Longest delivery, in days")]
     pub max_delivery_days: u32,
 }
 
@@ -214,15 +216,15 @@ pub struct ProducerOptions {
     pub kafka_compression_type: String,
     /// How long a batch waits for more messages, in milliseconds
     #[arg(long, env = "KAFKA_LINGER_MS", value_name = "KAFKA_LINGER_MS", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(0..=10_000))]
+          value_parser = whole::<u32>(0..=10_000))]
     pub kafka_linger_ms: u32,
     /// How long a message is retried before it counts as a delivery error, in seconds
     #[arg(long, env = "KAFKA_DELIVERY_TIMEOUT_SECONDS", value_name = "KAFKA_DELIVERY_TIMEOUT_SECONDS", default_value_t = 300,
-          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+          value_parser = whole::<u32>(1..=86_400))]
     pub kafka_delivery_timeout_seconds: u32,
     /// How long to wait for the cluster at start, in seconds
     #[arg(long, env = "KAFKA_START_TIMEOUT_SECONDS", value_name = "KAFKA_START_TIMEOUT_SECONDS", default_value_t = 15,
-          value_parser = clap::value_parser!(u32).range(1..=600))]
+          value_parser = whole::<u32>(1..=600))]
     pub kafka_start_timeout_seconds: u32,
 }
 

@@ -76,7 +76,7 @@ pub fn wrong_settings_are_refused_by_name(pipeline: &mut Pipeline) -> anyhow::Re
         ("KAFKA_SASL_MECHANISM", Some("PLAIN"), "SCRAM-SHA-256"),
         ("KAFKA_SASL_PASSWORD", None, "KAFKA_SASL_PASSWORD_FILE"),
         ("SHOP_CURRENCY", Some("dollars"), "dollars"),
-        ("HTTP_ADDRESS", Some("here"), "here"),
+        ("HTTP_ADDRESS", Some("here"), "an IP address and a port"),
     ];
     for (variable, value, word) in both {
         for spec in services(pipeline) {
@@ -96,22 +96,23 @@ pub fn wrong_settings_are_refused_by_name(pipeline: &mut Pipeline) -> anyhow::Re
             .note("an empty password file", expect_refusal(&ended, 2, &["KAFKA_SASL_PASSWORD_FILE", "empty.password"]));
     }
     let [analytics, simulator] = services(pipeline);
-    for (spec, variable, value) in [
-        (&analytics, "WORKER_PROCESS_NUMBER", "many"),
-        (&analytics, "COMMIT_INTERVAL_MS", "0"),
-        (&analytics, "STORE", "paper"),
-        (&analytics, "KAFKA_GROUP_PROTOCOL", "raft"),
-        (&analytics, "FIRESTORE_EMULATOR_HOST", "nonsense"),
-        (&simulator, "NUMBER_SIMULATION_PROCESSES", "-1"),
-        (&simulator, "SIMULATOR_RATE", "fast"),
-        (&simulator, "PURCHASE_PROBABILITY", "1.5"),
-        (&simulator, "MIN_CART_QUANTITY", "7"),
+    for (spec, variable, value, allowed) in [
+        (&analytics, "WORKER_PROCESS_NUMBER", "many", "from 1 to 256"),
+        (&analytics, "WORKER_PROCESS_NUMBER", "1000", "from 1 to 256"),
+        (&analytics, "COMMIT_INTERVAL_MS", "0", "from 10 to 5000"),
+        (&analytics, "STORE", "paper", "sqlite"),
+        (&analytics, "KAFKA_GROUP_PROTOCOL", "raft", "consumer"),
+        (&analytics, "FIRESTORE_EMULATOR_HOST", "nonsense", "host"),
+        (&simulator, "NUMBER_SIMULATION_PROCESSES", "-1", "from 1 to 512"),
+        (&simulator, "SIMULATOR_RATE", "fast", "a number from"),
+        (&simulator, "PURCHASE_PROBABILITY", "1.5", "from 0 to 1"),
+        (&simulator, "MIN_CART_QUANTITY", "7", "allowed"),
     ] {
         // A flag would count instead of the variable.
         let mut spec = spec.clone().set(variable, value);
         spec.arguments.retain(|argument| !argument.starts_with("--processes") && !argument.starts_with("--rate"));
         let ended = pipeline.run(&spec, LIMIT)?;
-        problems.note(&format!("{variable}={value}"), expect_refusal(&ended, 2, &[variable, value]));
+        problems.note(&format!("{variable}={value}"), expect_refusal(&ended, 2, &[variable, value, allowed]));
     }
     // The one excludes the other.
     let ended = pipeline.run(&analytics.clone().set("KAFKA_GROUP_PROTOCOL", "consumer"), LIMIT)?;

@@ -5,7 +5,8 @@
 //! settled, tells a restarted worker where to go on.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -51,7 +52,35 @@ pub fn producer_config(client: &ClientConfig, options: &ProducerOptions) -> Clie
 
 struct Acknowledgements {
     states: Box<[AtomicU8]>,
-    failures: AtomicU64,
+    failures: Mutex<Failures>,
+}
+
+/// Messages that were not delivered. They come in thousands when they come.
+#[derive(Debug, Default)]
+struct Failures {
+    count: u64,
+    told: u64,
+    told_at: Option<Instant>,
+}
+
+impl Failures {
+    /// The first is told at once, the others together, so far apart.
+    const EVERY: Duration = Duration::from_secs(10);
+
+    /// Takes in one more at a moment. How many there are now, if that is to be told.
+    fn note(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
+        let due = self.told_at.is_none_or(|at| now.duration_since(at) >= Self::EVERY);
+        due.then(|| {
+            (self.told, self.told_at) = (self.count, Some(now));
+            self.count
+        })
+    }
+
+    /// How many there are in the end, if that has not been told.
+    fn rest(&self) -> Option<u64> {
+        (self.count > self.told).then_some(self.count)
+    }
 }
 
 impl ClientContext for Acknowledgements {
@@ -77,15 +106,22 @@ impl ProducerContext for Acknowledgements {
         let state = match result {
             Ok(_) => ACKNOWLEDGED,
             Err((error, _)) => {
-                // Failures come in thousands: the first tells, then fewer and fewer.
-                let count = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-                if count.is_power_of_two() {
+                let told = self.failures.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
+                if let Some(count) = told {
                     tracing::error!(%error, count, "messages were not delivered");
                 }
                 FAILED
             }
         };
         self.states[sequence % WINDOW].store(state, Ordering::Release);
+    }
+}
+
+impl Drop for Acknowledgements {
+    fn drop(&mut self) {
+        if let Some(count) = self.failures.get_mut().unwrap_or_else(PoisonError::into_inner).rest() {
+            tracing::error!(count, "messages were not delivered, all in all");
+        }
     }
 }
 
@@ -111,7 +147,7 @@ impl KafkaSink {
     /// If librdkafka refuses the configuration.
     pub fn new(config: &ClientConfig, topic: &str) -> Result<Self, SinkError> {
         let states = (0..WINDOW).map(|_| AtomicU8::new(PENDING)).collect();
-        let producer = config.create_with_context(Acknowledgements { states, failures: AtomicU64::new(0) })?;
+        let producer = config.create_with_context(Acknowledgements { states, failures: Mutex::default() })?;
         Ok(Self {
             producer,
             user: config.get("sasl.username").unwrap_or_default().to_owned(),
@@ -211,5 +247,20 @@ impl Sink for KafkaSink {
 
     fn in_flight(&self) -> usize {
         self.facts.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_of_failures_are_told_in_a_few_lines() {
+        let (start, mut failures) = (Instant::now(), Failures::default());
+        assert_eq!(failures.note(start), Some(1));
+        assert!((0..60_000).all(|_| failures.note(start).is_none()));
+        assert_eq!(failures.rest(), Some(60_001));
+        assert_eq!(failures.note(start + Failures::EVERY), Some(60_002));
+        assert_eq!(failures.rest(), None);
     }
 }
