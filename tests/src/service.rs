@@ -230,7 +230,7 @@ impl Service {
     pub fn until_unready(&mut self, word: &str) -> anyhow::Result<()> {
         let what = format!("{} says that there is a problem with `{word}`", self.name);
         self.until(&what, ANSWER, |service| match service.page("/readyz") {
-            Some((503, why)) if why.contains(word) => Ok(()),
+            Some((503, why)) if why.lines().any(|line| line.starts_with("[-]") && line.contains(word)) => Ok(()),
             other => Err(format!("{other:?}")),
         })
     }

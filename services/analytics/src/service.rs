@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::aggregate::stage::{StageConfig, TOPICS};
 use crate::aggregate::worker::WorkerConfig;
 use crate::config::RunArgs;
-use crate::health::Health;
+use crate::health::{Health, State};
 use crate::kafka::instance::Instance;
 use crate::materialise::{Intervals, MaterialiserConfig};
 use crate::metrics::Metrics;
@@ -32,12 +32,12 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let client = args.common.kafka.client_config().map_err(Failure::config)?;
     let membership = args.membership().map_err(Failure::config)?;
     let metrics = Metrics::new().map_err(Failure::runtime)?;
-    let health = Health::default();
+    let health = Health::new(metrics.part_ready.clone());
     let readiness = {
         let health = health.clone();
         std::sync::Arc::new(move || health.check())
     };
-    health.problem("start", "checking the cluster and the store");
+    health.set("start", State::Starting, "checking the cluster and the store");
     let (_, server) = http::serve(args.http_address, metrics.registry.clone(), readiness, stop.clone())
         .await
         .map_err(Failure::config)?;
@@ -62,7 +62,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         )));
     }
     let store = store::open::open(&args.common.store).await?;
-    health.well("start");
+    health.forget("start");
 
     let instance = Instance::acquire(args.instance_id.as_deref(), &args.common.kafka_group_id);
     tracing::info!(instance = instance.name, workers = args.workers(), "starting");

@@ -86,9 +86,12 @@ async fn supervise(
     let metrics = Metrics::new().map_err(Failure::runtime)?;
     let workers = metrics.workers.clone();
     let wanted = i64::from(settings.processes);
-    let readiness: http::Readiness = Arc::new(move || match workers.get() {
-        running if running == wanted => Ok(()),
-        running => Err(format!("{running} of {wanted} workers run")),
+    let readiness: http::ReadinessCheck = Arc::new(move || {
+        let running = workers.get();
+        let (ready, state) = (running == wanted, if running == wanted { "running" } else { "starting" });
+        let detail = format!("{running} of {wanted} workers run");
+        let part = http::Part { name: "workers".into(), ready, state: state.into(), detail, ..http::Part::default() };
+        http::Readiness { parts: vec![part] }
     });
     let registry = metrics.registry.clone();
     let (_, server) =

@@ -1,6 +1,7 @@
 //! The first stage: events to changes.
 //!
 //! - [`worker`]: threads that read, decode and fold the events of some partitions each.
+//! - [`progress`]: how far behind each partition is.
 //! - [`stage`]: the group's member that hands partitions to workers, and commits what they made.
 //!
 //! # Cuts
@@ -13,6 +14,7 @@
 //! Before partitions are given up, a last cut is committed. When that fails, or the partitions are already another
 //! member's, everything uncommitted is dropped and the stage begins anew from what is committed.
 
+pub mod progress;
 pub mod stage;
 pub mod worker;
 

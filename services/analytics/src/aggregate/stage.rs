@@ -11,14 +11,15 @@ use rdkafka::error::KafkaError;
 use storepulse_events::topics;
 use tokio_util::sync::CancellationToken;
 
+use super::progress::{Backlog, Progress, unix_ms};
 use super::worker::{Worker, WorkerConfig, WorkerCut};
 use crate::failpoint::{self, Point};
-use crate::health::Health;
+use crate::health::{Health, State};
 use crate::kafka::denied::{Denied, Refusals};
 use crate::kafka::group::{Event, Group, Queue, member_config};
 use crate::kafka::restore::{RestoreError, Restored, Restorer};
 use crate::kafka::transaction::{TransactionError, Transactions};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Wait};
 use crate::session::Limits;
 
 /// What the stage needs.
@@ -68,6 +69,9 @@ pub enum StageError {
 
 const PART: &str = "aggregate";
 
+/// Who is further behind is catching up.
+const CATCHING_UP_SECONDS: f64 = 10.0;
+
 impl StageError {
     fn denied(&self, config: &StageConfig) -> Option<Denied> {
         let user = config.client.get("sasl.username").unwrap_or_default();
@@ -87,7 +91,7 @@ impl StageError {
 /// A permission that is refused again and again.
 pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &CancellationToken) -> Result<(), Denied> {
     let (mut failures, mut refusals) = (0u32, Refusals::default());
-    health.problem(PART, "joining the consumer group");
+    health.set(PART, State::Joining, "");
     while !stop.is_cancelled() {
         let started = Instant::now();
         match Stage::start(config, metrics, health, stop).and_then(|stage| stage.run()) {
@@ -96,7 +100,7 @@ pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &Canc
                 failures = if started.elapsed() > Duration::from_secs(60) { 1 } else { failures + 1 };
                 metrics.restarts.with_label_values(&[PART]).inc();
                 metrics.partitions.with_label_values(&[PART]).set(0);
-                health.problem(PART, error.to_string());
+                health.set(PART, State::BeginningAnew, error.to_string());
                 if let Some(denied) = refusals.note(error.denied(config)) {
                     return Err(denied);
                 }
@@ -112,8 +116,13 @@ pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &Canc
     Ok(())
 }
 
-/// A restored partition, or why it could not be, with the assignment that it belongs to.
-type RestoreOutcome = (u64, i32, Result<(Restored, Queue), RestoreError>);
+/// News of the partitions of an assignment.
+enum Restoring {
+    /// The first offset of each that is not committed, as far as known.
+    Positions(Vec<(i32, i64)>),
+    /// A partition whose sessions are restored, or why they could not be.
+    Done(i32, Box<Result<(Restored, Queue), RestoreError>>),
+}
 
 /// What the callback of a revocation shares with the stage.
 struct Core {
@@ -122,10 +131,10 @@ struct Core {
     group: Mutex<Option<Arc<Group>>>,
     /// Which worker has a partition.
     placement: Mutex<BTreeMap<i32, usize>>,
-    /// The next offset to commit of each partition, as far as committed.
-    committed: Mutex<HashMap<i32, i64>>,
+    progress: Mutex<Progress>,
     failed: Mutex<Option<StageError>>,
     metrics: Metrics,
+    health: Health,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -144,21 +153,34 @@ impl Core {
         self.metrics.sessions.with_label_values(&["open"]).set(open);
         self.metrics.sessions.with_label_values(&["ended"]).set(sum(|c| c.sessions.0) - open);
         self.metrics.stories_pending.set(sum(|c| c.sessions.2 as usize));
+        // They wait side by side.
+        let waited = cuts.iter().map(|c| c.waited.0).max().unwrap_or_default();
+        self.metrics.waited(Wait::Transaction, waited.as_secs_f64(), cuts.iter().any(|c| c.waited.1));
         let mut records = Vec::new();
         let mut offsets = HashMap::new();
         let mut tallies = Vec::new();
+        let mut heads = Vec::new();
         for cut in cuts {
             records.extend(cut.records);
             offsets.extend(cut.offsets);
             tallies.push(cut.tally);
+            heads.extend(cut.heads);
         }
-        if offsets.is_empty() {
-            return Ok(());
+        if !offsets.is_empty() {
+            let group = lock(&self.group).clone().ok_or_else(|| StageError::Worker("no membership".into()))?;
+            let waiting = self.health.waiting(PART, "a transaction to be committed");
+            self.transactions.commit(&records, &offsets, &group, limit)?;
+            drop(waiting);
         }
-        let group = lock(&self.group).clone().ok_or_else(|| StageError::Worker("no membership".into()))?;
-        self.transactions.commit(&records, &offsets, &group, limit)?;
-        lock(&self.committed).extend(offsets.into_iter().map(|(partition, (offset, _))| (partition, offset)));
+        let mut progress = lock(&self.progress);
+        offsets.into_iter().for_each(|(partition, (offset, _))| progress.committed(partition, offset));
+        heads.into_iter().for_each(|(partition, head)| progress.reached(partition, head));
+        drop(progress);
+        let now = unix_ms();
         for tally in tallies {
+            if let Some(oldest) = tally.oldest {
+                self.metrics.event_to_commit_seconds.observe((now - oldest).max(0) as f64 / 1000.0);
+            }
             for (name, count) in storepulse_events::Payload::TYPES.iter().zip(tally.events) {
                 self.metrics.events.with_label_values(&[name]).inc_by(count);
             }
@@ -196,7 +218,7 @@ impl Core {
             }
         }
         placement.retain(|p, _| !partitions.contains(p));
-        lock(&self.committed).retain(|p, _| !partitions.contains(p));
+        lock(&self.progress).forget(partitions);
     }
 }
 
@@ -242,8 +264,8 @@ struct Stage<'a> {
     /// The assignment in force for each partition, to tell late restorations of former ones.
     assignments: BTreeMap<i32, u64>,
     next_assignment: u64,
-    restored: Receiver<RestoreOutcome>,
-    restored_sender: Sender<RestoreOutcome>,
+    restored: Receiver<(u64, Restoring)>,
+    restored_sender: Sender<(u64, Restoring)>,
     ended: Arc<AtomicBool>,
 }
 
@@ -278,9 +300,10 @@ impl<'a> Stage<'a> {
             transactions,
             group: Mutex::new(None),
             placement: Mutex::default(),
-            committed: Mutex::default(),
+            progress: Mutex::default(),
             failed: Mutex::new(None),
             metrics: metrics.clone(),
+            health: health.clone(),
         });
         let consumer = member_config(&config.client, &config.group, &config.membership);
         let on_revoke = {
@@ -347,17 +370,24 @@ impl<'a> Stage<'a> {
         self.next_assignment += 1;
         let assignment = self.next_assignment;
         self.assignments.extend(partitions.iter().map(|p| (*p, assignment)));
-        self.health.problem(PART, "restoring sessions");
+        self.tell_restoring();
         let mut client = self.config.client.clone();
         client.set("group.id", &self.config.group);
         let restorer = Restorer::new(&client, &self.config.topic, self.config.worker.currency, self.config.limits)?;
         let (sender, ended, epoch) = (self.restored_sender.clone(), self.ended.clone(), self.epoch);
+        let metrics = self.metrics.clone();
         let work = move || {
             let stopped = || ended.load(Ordering::Relaxed);
+            let _ = sender.send((assignment, Restoring::Positions(restorer.positions(&partitions))));
             for (partition, queue) in queues {
                 let now = i64::try_from(epoch.elapsed().as_millis()).unwrap_or(i64::MAX);
+                let timer = metrics.restore_seconds.start_timer();
                 let outcome = restorer.restore(partition, now, &stopped).map(|restored| (restored, queue));
-                if sender.send((assignment, partition, outcome)).is_err() || stopped() {
+                match &outcome {
+                    Ok(_) => timer.observe_duration(),
+                    Err(_) => drop(timer.stop_and_discard()),
+                }
+                if sender.send((assignment, Restoring::Done(partition, Box::new(outcome)))).is_err() || stopped() {
                     return;
                 }
             }
@@ -366,25 +396,46 @@ impl<'a> Stage<'a> {
         thread.map(drop).map_err(|e| StageError::Worker(format!("no thread to restore sessions: {e}")))
     }
 
+    /// Says how many partitions are restored of those that are assigned.
+    fn tell_restoring(&self) {
+        let (assigned, placed) = (self.assignments.len(), lock(&self.core.placement).len());
+        self.metrics.partitions.with_label_values(&[PART]).set(placed as i64);
+        self.metrics.partitions_restoring.set(assigned.saturating_sub(placed) as i64);
+        if placed < assigned {
+            self.health.set(PART, State::Restoring, format!("{placed} of {assigned} partitions done"));
+        }
+    }
+
     /// Hands restored partitions to the workers with the fewest.
     fn place_restored(&mut self) -> Result<(), StageError> {
-        while let Ok((assignment, partition, outcome)) = self.restored.try_recv() {
-            if self.assignments.get(&partition) != Some(&assignment) {
+        while let Ok((assignment, news)) = self.restored.try_recv() {
+            let is_current = |partition: &i32| self.assignments.get(partition) == Some(&assignment);
+            let (partition, outcome) = match news {
+                Restoring::Done(partition, outcome) => (partition, outcome),
+                Restoring::Positions(positions) => {
+                    let mut progress = lock(&self.core.progress);
+                    let current = positions.into_iter().filter(|(partition, _)| is_current(partition));
+                    current.for_each(|(partition, offset)| progress.begin(partition, offset, None));
+                    continue;
+                }
+            };
+            if !is_current(&partition) {
                 continue;
             }
-            let (restored, queue) = outcome?;
+            let (restored, queue) = (*outcome)?;
+            self.metrics.restored_events.inc_by(restored.replayed);
             let mut placement = lock(&self.core.placement);
             let load = |index: &usize| placement.values().filter(|w| *w == index).count();
             let Some(index) = (0..self.core.workers.len()).min_by_key(load) else { continue };
             placement.insert(partition, index);
-            lock(&self.core.committed).insert(partition, restored.next_offset);
+            lock(&self.core.progress).begin(partition, restored.next_offset, restored.newest);
             self.core.workers[index].assign(partition, restored, queue);
             let placed = placement.len();
             drop(placement);
-            self.metrics.partitions.with_label_values(&[PART]).set(placed as i64);
+            self.tell_restoring();
             if placed == self.assignments.len() {
                 tracing::info!(partitions = placed, "sessions restored; aggregating");
-                self.health.well(PART);
+                self.health.set(PART, State::Working, format!("{placed} partitions"));
             }
         }
         Ok(())
@@ -394,25 +445,22 @@ impl<'a> Stage<'a> {
         tracing::info!(?partitions, "revoked");
         for partition in partitions {
             self.assignments.remove(partition);
-            let _ = self.metrics.lag_events.remove_label_values(&[&partition.to_string()]);
         }
-        self.metrics.partitions.with_label_values(&[PART]).set(lock(&self.core.placement).len() as i64);
-        if self.assignments.is_empty() {
-            self.health.problem(PART, "no partition is assigned to this instance");
-        }
+        self.metrics.forget_partitions(partitions);
+        self.tell_restoring();
     }
 
     fn report_lag(&mut self) {
-        let ends = self.group.ends();
-        let (mut lag, mut committed) = (0, 0);
-        for (partition, next) in lock(&self.core.committed).iter() {
-            committed += next;
-            if let Some(end) = ends.get(partition) {
-                self.metrics.lag_events.with_label_values(&[&partition.to_string()]).set((end - next).max(0));
-                lag += (end - next).max(0);
-            }
+        let backlog = lock(&self.core.progress).report(&self.group.ends(), unix_ms(), self.metrics);
+        let placed = lock(&self.core.placement).len();
+        if self.assignments.is_empty() {
+            self.health.set_idle(PART, self.group.is_standing_by());
+        } else if placed == self.assignments.len() {
+            let state = if backlog.seconds > CATCHING_UP_SECONDS { State::CatchingUp } else { State::Working };
+            let Backlog { events, seconds, .. } = backlog;
+            self.health.set(PART, state, format!("{placed} partitions, {events} events behind, {seconds:.0} s"));
         }
-        self.pace.note(lag, committed);
+        self.pace.note(backlog.events, backlog.committed);
     }
 }
 
@@ -421,6 +469,7 @@ impl Drop for Stage<'_> {
         self.ended.store(true, Ordering::Relaxed);
         // Workers hold queues, and queues hold the consumer: they go first, so that the consumer leaves the group here.
         let partitions: Vec<i32> = self.assignments.keys().copied().collect();
+        self.metrics.forget_partitions(&partitions);
         self.core.workers.iter().for_each(|worker| worker.revoke(partitions.clone()));
         lock(&self.core.placement).clear();
         *lock(&self.core.group) = None;

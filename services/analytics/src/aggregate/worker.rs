@@ -10,11 +10,12 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use storepulse_events::{Currency, Payload, Reason, Rejection, decode, topics};
 
+use super::progress::Head;
 use crate::document::{Change, DeltaBatch, DocumentId};
 use crate::fold::Folder;
 use crate::kafka::group::{Queue, is_final};
 use crate::kafka::restore::Restored;
-use crate::kafka::transaction::Record;
+use crate::kafka::transaction::{OLDEST_TIMESTAMP, Record};
 use crate::session::{SessionTable, StoryPatch};
 
 /// What workers need to know.
@@ -47,6 +48,10 @@ pub struct WorkerCut {
     pub tally: Tally,
     /// Sessions known, those of them that are open, and those of them whose story has not gone out.
     pub sessions: (usize, usize, u64),
+    /// How far each of the worker's partitions is.
+    pub heads: Vec<(i32, Head)>,
+    /// How long the worker had to wait for this cut because it held as much as it may, and whether it does now.
+    pub waited: (Duration, bool),
 }
 
 /// Numbers of a cut.
@@ -58,6 +63,8 @@ pub struct Tally {
     pub duplicates: u64,
     /// Rejected messages by reason.
     pub rejected: BTreeMap<Reason, u64>,
+    /// The broker's time of the oldest message, in milliseconds since the Unix epoch.
+    pub oldest: Option<i64>,
 }
 
 /// A running worker.
@@ -123,6 +130,7 @@ struct Partition {
     table: SessionTable,
     next_offset: i64,
     moved: bool,
+    head: Head,
 }
 
 struct Work {
@@ -134,6 +142,7 @@ struct Work {
     dead_letters: Vec<Record>,
     dead_letter_bytes: usize,
     tally: Tally,
+    waited: Duration,
     failure: Option<KafkaError>,
 }
 
@@ -156,6 +165,7 @@ impl Work {
             dead_letters: Vec::new(),
             dead_letter_bytes: 0,
             tally: Tally::default(),
+            waited: Duration::ZERO,
             failure: None,
         }
     }
@@ -173,18 +183,27 @@ impl Work {
                     Err(TryRecvError::Disconnected) => return,
                 }
             }
-            let full = self.folder.len() > MAX_CELLS || self.dead_letter_bytes > MAX_DEAD_LETTER_BYTES;
+            let full = self.is_full();
             if full || self.failure.is_some() || !self.take_turns() {
+                let begun = Instant::now();
                 std::thread::park_timeout(NAP);
+                if full {
+                    self.waited += begun.elapsed();
+                }
             }
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.folder.len() > MAX_CELLS || self.dead_letter_bytes > MAX_DEAD_LETTER_BYTES
     }
 
     fn obey(&mut self, command: Command) {
         match command {
             Command::Assign(partition, restored, queue) => {
-                let Restored { table, next_offset } = *restored;
-                self.partitions.insert(partition, Partition { queue, table, next_offset, moved: false });
+                let Restored { table, next_offset, newest, .. } = *restored;
+                let head = Head { newest, at_end: false };
+                self.partitions.insert(partition, Partition { queue, table, next_offset, moved: false, head });
             }
             Command::Revoke(partitions, done) => {
                 for partition in partitions {
@@ -210,7 +229,7 @@ impl Work {
             for _ in 0..TURN {
                 match partition.queue.poll(Duration::ZERO) {
                     None => break,
-                    Some(Err(KafkaError::PartitionEOF(_))) => {}
+                    Some(Err(KafkaError::PartitionEOF(_))) => partition.head.at_end = true,
                     Some(Err(error)) if is_final(&error) => {
                         self.failure = Some(error);
                         break;
@@ -228,6 +247,8 @@ impl Work {
                         partition.next_offset = message.offset() + 1;
                         partition.moved = true;
                         let time = message.timestamp().to_millis().unwrap_or(0);
+                        partition.head = Head { newest: partition.head.newest.max(Some(time)), at_end: false };
+                        self.tally.oldest = Some(self.tally.oldest.map_or(time, |oldest| oldest.min(time)));
                         match decode(message.payload().unwrap_or_default(), self.config.currency) {
                             Ok(event) => {
                                 if partition.table.observe(&event, message.offset(), time, now) {
@@ -254,7 +275,8 @@ impl Work {
 
     fn cut(&mut self, all: bool) -> WorkerCut {
         let now = self.now();
-        let mut cut = WorkerCut { tally: std::mem::take(&mut self.tally), ..WorkerCut::default() };
+        let waited = (std::mem::take(&mut self.waited), self.is_full());
+        let mut cut = WorkerCut { tally: std::mem::take(&mut self.tally), waited, ..WorkerCut::default() };
         let mut stories = Vec::new();
         for (number, partition) in &mut self.partitions {
             let part = partition.table.cut(partition.next_offset, now, all);
@@ -268,18 +290,20 @@ impl Work {
                 cut.offsets.insert(*number, (partition.next_offset, part.position.to_string()));
                 partition.moved = false;
             }
+            cut.heads.push((*number, partition.head));
             cut.sessions.0 += partition.table.len();
             cut.sessions.1 += partition.table.open();
             cut.sessions.2 += part.position.pending_stories;
         }
-        self.deltas(stories, &mut cut.records);
+        self.deltas(stories, cut.tally.oldest, &mut cut.records);
         cut.records.append(&mut self.dead_letters);
         self.dead_letter_bytes = 0;
         cut
     }
 
-    /// The changes of the cut as records of the delta topic, each document in its partition.
-    fn deltas(&mut self, stories: Vec<StoryPatch>, records: &mut Vec<Record>) {
+    /// The changes of the cut as records of the delta topic, each document in its partition. Each record tells the
+    /// broker's time of the `oldest` message of the cut, for the second stage to know how long events took.
+    fn deltas(&mut self, stories: Vec<StoryPatch>, oldest: Option<i64>, records: &mut Vec<Record>) {
         let mut batches: BTreeMap<i32, DeltaBatch> = BTreeMap::new();
         let stories = stories.into_iter().map(|StoryPatch { session_id, first, entries }| {
             let change = Change::Story { first, entries };
@@ -291,7 +315,8 @@ impl Work {
         for (partition, batch) in batches {
             for value in batch.into_records() {
                 let value = Some(value);
-                records.push(Record { topic: topics::DELTAS, partition, key: None, value, headers: vec![] });
+                let headers = oldest.map(|oldest| (OLDEST_TIMESTAMP, oldest.to_string())).into_iter().collect();
+                records.push(Record { topic: topics::DELTAS, partition, key: None, value, headers });
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
@@ -71,7 +71,22 @@ pub struct GroupContext {
     on_revoke: OnceLock<OnRevoke>,
     /// End of each partition: the last stable offset, as far as the statistics tell.
     ends: Mutex<BTreeMap<i32, i64>>,
+    standing: Mutex<Standing>,
 }
+
+/// What the statistics tell of a member.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standing {
+    /// Brokers that it is connected to.
+    brokers: usize,
+    /// Since when no broker was connected; `None`: one is.
+    alone_since: Option<Instant>,
+    /// Since when it has been a member in good standing without a partition.
+    idle_since: Option<Instant>,
+}
+
+/// What lasts shorter passes by itself: a broker's change of address, the rounds of a rebalance.
+const PASSING: Duration = Duration::from_secs(5);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
@@ -79,6 +94,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl ClientContext for GroupContext {
     fn stats(&self, statistics: Statistics) {
+        let mut standing = lock(&self.standing);
+        // Bootstrap addresses and coordinators are listed beside the brokers that they stand for.
+        let connected =
+            |real: bool| statistics.brokers.values().filter(|b| b.state == "UP" && (b.nodeid >= 0 || !real)).count();
+        standing.brokers = connected(true);
+        let since = |holds: bool, since: Option<Instant>| holds.then(|| since.unwrap_or_else(Instant::now));
+        standing.alone_since = since(connected(false) == 0, standing.alone_since);
+        let idle = statistics.cgrp.is_some_and(|g| g.join_state == "steady" && g.assignment_size == 0);
+        standing.idle_since = since(idle, standing.idle_since);
+        drop(standing);
         let mut ends = lock(&self.ends);
         for topic in statistics.topics.values() {
             for partition in topic.partitions.values() {
@@ -204,6 +229,21 @@ impl Group {
         }
         self.consumer.resume(&list)?;
         Ok(Event::Assigned(queues))
+    }
+
+    /// The brokers that this member is connected to.
+    pub fn brokers(&self) -> usize {
+        lock(&self.consumer.context().standing).brokers
+    }
+
+    /// Whether no broker has been connected for some seconds.
+    pub fn is_cut_off(&self) -> bool {
+        lock(&self.consumer.context().standing).alone_since.is_some_and(|since| since.elapsed() >= PASSING)
+    }
+
+    /// Whether it has been a member of the group without any partition for some seconds.
+    pub fn is_standing_by(&self) -> bool {
+        lock(&self.consumer.context().standing).idle_since.is_some_and(|since| since.elapsed() >= PASSING)
     }
 
     /// The last stable offset of each assigned partition, at most a second or two old.

@@ -19,6 +19,10 @@ pub struct Restored {
     pub table: SessionTable,
     /// The first offset to read.
     pub next_offset: i64,
+    /// The highest broker's time of what stands before it, if that is known, in milliseconds since the Unix epoch.
+    pub newest: Option<i64>,
+    /// The number of events that were read again.
+    pub replayed: u64,
 }
 
 /// Why sessions could not be restored. A new start may help.
@@ -66,6 +70,8 @@ pub struct Restorer {
 /// The longest time that one partition may take. An open transaction of a dead instance is waited for.
 const LIMIT: Duration = Duration::from_secs(120);
 const CALL: Duration = Duration::from_secs(10);
+/// For what is nice to know.
+const LOOK: Duration = Duration::from_secs(1);
 
 impl Restorer {
     /// `config` has the client's security and the service's group.
@@ -92,24 +98,41 @@ impl Restorer {
         let deadline = Instant::now() + LIMIT;
         let Some((next_offset, position)) = self.committed_position(partition, deadline)? else {
             let (low, _) = self.committed.fetch_watermarks(&self.topic, partition, CALL).map_err(kafka)?;
-            return Ok(Restored { table: SessionTable::new(self.limits), next_offset: low });
+            return Ok(Restored { table: SessionTable::new(self.limits), next_offset: low, newest: None, replayed: 0 });
         };
         let checkpoints = self.checkpoints(partition, deadline, stopped)?;
         if failpoint::reach(Point::DuringRestore) {
             return Err(RestoreError::Kafka { partition, problem: "injected".into() });
         }
         let mut table = SessionTable::restore(self.limits, checkpoints, position, now);
+        let (mut newest, mut replayed) = (position.stream_time, 0);
         self.replay(partition, position.restore_from, next_offset, deadline, stopped, |record| {
             let time = record.timestamp().to_millis().unwrap_or(0);
+            newest = newest.max(time);
+            replayed += 1;
             match decode(record.payload().unwrap_or_default(), self.currency) {
                 Ok(event) => drop(table.observe(&event, record.offset(), time, now)),
                 Err(_) => table.tick(record.offset(), time),
             }
         })?;
         table.finish_restoring(next_offset);
-        let replayed = next_offset - position.restore_from;
         tracing::debug!(partition, next_offset, replayed, sessions = table.len(), "sessions restored");
-        Ok(Restored { table, next_offset })
+        Ok(Restored { table, next_offset, newest: (newest > 0).then_some(newest), replayed })
+    }
+
+    /// The first offset of each partition that is in no committed transaction, to show how much there is to do. Partitions
+    /// of which the brokers don't tell within a second are left out.
+    pub fn positions(&self, partitions: &[i32]) -> Vec<(i32, i64)> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.topic, *partition);
+        }
+        let Ok(answer) = self.committed.committed_offsets(list, LOOK) else { return Vec::new() };
+        let position = |partition, offset| match offset {
+            Offset::Offset(offset) => Some((partition, offset)),
+            _ => Some((partition, self.committed.fetch_watermarks(&self.topic, partition, LOOK).ok()?.0)),
+        };
+        answer.elements().iter().filter_map(|e| position(e.partition(), e.offset())).collect()
     }
 
     /// The group's committed offset of the partition, with what was committed beside it.

@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 use super::denied::Denied;
 use super::group::Group;
 use crate::failpoint::{self, Point};
-use crate::metrics::Metrics;
+use crate::metrics::{Abort, Metrics};
 
 /// A record to send.
 #[derive(Debug, Default)]
@@ -28,6 +28,10 @@ pub struct Record {
     /// Headers.
     pub headers: Vec<(&'static str, String)>,
 }
+
+/// The header of a delta record that has the broker's time of the oldest event behind it, in milliseconds since the Unix
+/// epoch.
+pub const OLDEST_TIMESTAMP: &str = "oldest-timestamp";
 
 /// Why a transaction did not happen. In each case nothing of it is visible, or ever will be.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +113,7 @@ impl Transactions {
                 }
                 Err(error) => error,
             };
-            self.metrics.transactions_aborted.inc();
+            self.metrics.transactions_aborted.with_label_values(&[self.reason(&error).as_str()]).inc();
             if let Some(denied) = Denied::of(&error, &self.user, &self.group, TOPICS) {
                 let _ = self.producer.abort_transaction(CALL);
                 return Err(denied.into());
@@ -125,6 +129,21 @@ impl Transactions {
             }
             tracing::warn!(%error, "a transaction failed and is tried again");
             self.abort(deadline)?;
+        }
+    }
+
+    fn reason(&self, error: &KafkaError) -> Abort {
+        match error.rdkafka_error_code() {
+            _ if Denied::of(error, &self.user, &self.group, TOPICS).is_some() => Abort::Denied,
+            _ if is_fenced(error) => Abort::Fenced,
+            Some(
+                RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::MessageTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::PurgeQueue
+                | RDKafkaErrorCode::PurgeInflight,
+            ) => Abort::TimedOut,
+            _ => Abort::Broker,
         }
     }
 

@@ -66,6 +66,8 @@ pub struct Chunk {
     pub documents: Vec<DocumentId>,
     /// Their writes, in the same order.
     pub writes: Vec<Write>,
+    /// For each the partition and the offset of its first change that is not in the store, in the same order.
+    pub since: Vec<(i32, i64)>,
 }
 
 /// The documents in memory. Times are milliseconds of this machine's clock.
@@ -132,6 +134,11 @@ impl Cache {
     /// session's story is taken in without looking: almost always there is no document, and the write's guard tells.
     pub fn must_load(&self, id: &DocumentId, change: &Change) -> bool {
         !self.entries.contains_key(id) && !matches!(change, Change::Story { first: true, .. })
+    }
+
+    /// Whether the document is in memory.
+    pub fn holds(&self, id: &DocumentId) -> bool {
+        self.entries.contains_key(id)
     }
 
     /// Takes in a document as the store holds it.
@@ -210,7 +217,8 @@ impl Cache {
             let size = fields.size() + 256;
             if chunk.writes.len() >= MAX_WRITES || (bytes + size > MAX_COMMIT_BYTES && !chunk.writes.is_empty()) {
                 self.last_chunk += 1;
-                let next = Chunk { number: self.last_chunk, documents: Vec::new(), writes: Vec::new() };
+                let next =
+                    Chunk { number: self.last_chunk, documents: Vec::new(), writes: Vec::new(), since: Vec::new() };
                 chunks.push(std::mem::replace(&mut chunk, next));
                 bytes = 0;
                 if chunks.len() >= max {
@@ -222,6 +230,7 @@ impl Cache {
             entry.in_flight = Some(chunk.number);
             entry.last_write = now;
             let guard = entry.version.map_or(Guard::Absent, Guard::Version);
+            chunk.since.push((entry.partition, entry.dirty.unwrap_or(i64::MAX)));
             chunk.writes.push(Write { path: id.path(), fields, guard });
             chunk.documents.push(id);
         }
@@ -238,7 +247,7 @@ impl Cache {
 
     fn new_chunk(&mut self) -> Chunk {
         self.last_chunk += 1;
-        Chunk { number: self.last_chunk, documents: Vec::new(), writes: Vec::new() }
+        Chunk { number: self.last_chunk, documents: Vec::new(), writes: Vec::new(), since: Vec::new() }
     }
 
     /// Takes in that chunk `number` was written, with the new versions in order.

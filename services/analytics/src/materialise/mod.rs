@@ -10,6 +10,7 @@
 //! is written at most once in its interval, whatever the rate of events. When no change has come for a while,
 //! everything that waits is written: waiting longer would save nothing.
 
+mod ages;
 pub mod cache;
 mod patience;
 pub mod stage;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::health::Health;
+use crate::health::{Health, State};
 use crate::metrics::Metrics;
 use crate::store::{SharedStore, StoreError, Stored};
 
@@ -45,7 +45,7 @@ impl PatientReader {
         loop {
             match self.store.read(paths).await {
                 Ok(stored) => {
-                    self.health.well(STORE);
+                    self.health.set(STORE, State::Working, "");
                     self.metrics.documents_read.inc_by(paths.len() as u64);
                     return Ok(stored);
                 }
@@ -56,7 +56,7 @@ impl PatientReader {
                 Err(error) => {
                     failures += 1;
                     count_error(&self.metrics, &error);
-                    self.health.problem(STORE, error.to_string());
+                    self.health.set(STORE, State::Unavailable, error.to_string());
                     tracing::warn!(%error, failures, "reading documents failed and is tried again");
                     let wait = Duration::from_millis(backoff_ms(failures, paths.len() as u64).unsigned_abs());
                     tokio::select! {

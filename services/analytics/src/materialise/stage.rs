@@ -7,23 +7,27 @@ use std::time::{Duration, Instant};
 use hashbrown::HashSet;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers as _};
 use rdkafka::{ClientConfig, Message};
 use storepulse_events::topics;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::ages::Ages;
 use super::cache::{Cache, Capacity, Chunk, Intervals};
 use super::patience::{PatientReader, STORE, backoff_ms, count_error};
+use crate::aggregate::progress::unix_ms;
 use crate::document::change::DeltaError;
 use crate::document::state::StateError;
 use crate::document::story::StoryLimits;
 use crate::document::{Change, DeltaBatch, DocumentId, Tier};
 use crate::failpoint::{self, Point, Switch, Turn};
-use crate::health::Health;
+use crate::health::{Health, State};
 use crate::kafka::denied::{Denied, Refusals};
 use crate::kafka::group::{Event, Group, Queue, is_final, member_config};
-use crate::metrics::Metrics;
-use crate::store::{SharedStore, StoreError, Stored, Version, Write};
+use crate::kafka::transaction::OLDEST_TIMESTAMP;
+use crate::metrics::{Lookup, Metrics, Wait};
+use crate::store::{Guard, SharedStore, StoreError, Stored, Version, Write};
 
 /// What the stage needs.
 #[derive(Clone)]
@@ -79,6 +83,10 @@ impl StageError {
 }
 
 const PART: &str = "materialise";
+/// The name in health of the brokers. This stage looks at them, because it never waits for them.
+const BROKERS: &str = "brokers";
+/// Who is further behind is catching up.
+const CATCHING_UP_SECONDS: f64 = 10.0;
 
 /// Runs the stage until `stop`, beginning anew after failures that may pass.
 ///
@@ -93,7 +101,9 @@ pub fn run(
     health: &Health,
     stop: &CancellationToken,
 ) -> Result<(), StageError> {
-    health.problem(PART, "joining the consumer group");
+    health.set(PART, State::Joining, "");
+    metrics.documents_capacity.set(config.capacity.documents as i64);
+    metrics.documents_capacity_bytes.set(config.capacity.bytes as i64);
     let mut refusals = Refusals::default();
     loop {
         let outcome = Stage::start(config, store, runtime, metrics, health, stop).and_then(Stage::run);
@@ -108,7 +118,7 @@ pub fn run(
                     return Err(denied.into());
                 }
                 metrics.restarts.with_label_values(&[PART]).inc();
-                health.problem(PART, error.to_string());
+                health.set(PART, State::BeginningAnew, error.to_string());
                 tracing::warn!(%error, "materialisation begins anew from what is committed");
                 std::thread::sleep(Duration::from_millis(500));
             }
@@ -119,10 +129,20 @@ pub fn run(
 
 /// The outcome of a call to the store.
 enum Answer {
-    Written(u64, Vec<DocumentId>, Result<Vec<Version>, StoreError>),
+    Written(Sent, Result<Vec<Version>, StoreError>),
     Reloaded(u64, Vec<(DocumentId, Option<Stored>)>),
     Loaded(Vec<(Wanted, Option<Stored>)>),
     Refused(StoreError),
+}
+
+/// A chunk that was sent to the store.
+struct Sent {
+    number: u64,
+    documents: Vec<DocumentId>,
+    /// What each was expected to be.
+    guards: Vec<Guard>,
+    /// See [`Chunk::since`].
+    since: Vec<(i32, i64)>,
 }
 
 /// A document to load, for one assignment of its partition. What was read for a former assignment may be older than
@@ -142,6 +162,7 @@ struct Partition {
     /// Whether the queue was read to the partition's end. Offsets alone can't tell, because the markers of
     /// transactions take offsets too.
     at_end: bool,
+    ages: Ages,
 }
 
 /// Changes that wait until their documents are loaded: partition, offset, changes.
@@ -167,6 +188,8 @@ struct Stage<'a> {
     retry_at: i64,
     last_change: i64,
     epoch: Instant,
+    /// What is waited for, and since when.
+    waiting: (Option<Wait>, Instant),
 }
 
 /// Commits to the store at the same time.
@@ -209,6 +232,7 @@ impl<'a> Stage<'a> {
             retry_at: 0,
             last_change: 0,
             epoch: Instant::now(),
+            waiting: (None, Instant::now()),
         })
     }
 
@@ -230,6 +254,7 @@ impl<'a> Stage<'a> {
             busy = self.take_answers()?;
             busy |= self.read()?;
             self.flush(false);
+            self.note_wait();
             if Instant::now() >= next_offsets {
                 self.commit_offsets(CommitMode::Async);
                 self.report();
@@ -265,10 +290,12 @@ impl<'a> Stage<'a> {
         self.assignments += 1;
         let assignment = self.assignments;
         for (partition, queue) in queues {
-            self.partitions.insert(partition, Partition { queue, assignment, next: -1, committed: -1, at_end: false });
+            let ages = Ages::default();
+            let fresh = Partition { queue, assignment, next: -1, committed: -1, at_end: false, ages };
+            self.partitions.insert(partition, fresh);
         }
         self.metrics.partitions.with_label_values(&[PART]).set(self.partitions.len() as i64);
-        self.health.well(PART);
+        self.health.set(PART, State::Working, format!("{} partitions", self.partitions.len()));
     }
 
     fn revoked(&mut self, partitions: &[i32]) {
@@ -278,13 +305,8 @@ impl<'a> Stage<'a> {
         if let Some(parked) = &mut self.parked {
             parked.retain(|(partition, _, _)| !partitions.contains(partition));
         }
-        for partition in partitions {
-            let _ = self.metrics.lag_deltas.remove_label_values(&[&partition.to_string()]);
-        }
+        self.metrics.forget_delta_partitions(partitions);
         self.metrics.partitions.with_label_values(&[PART]).set(self.partitions.len() as i64);
-        if self.partitions.is_empty() {
-            self.health.problem(PART, "no partition is assigned to this instance");
-        }
     }
 
     /// Takes records from the queues, and absorbs them or parks them until their documents are loaded. Says whether
@@ -317,6 +339,7 @@ impl<'a> Stage<'a> {
                         if partition.committed < 0 {
                             partition.committed = offset;
                         }
+                        partition.ages.push(offset, oldest_timestamp(&message));
                         batch.push((*number, offset, changes));
                     }
                 }
@@ -329,18 +352,23 @@ impl<'a> Stage<'a> {
         let mut missing: hashbrown::HashMap<DocumentId, i32> = hashbrown::HashMap::new();
         // Sessions that this batch begins: what comes after needs no loading either.
         let mut begun: HashSet<&DocumentId> = HashSet::new();
+        let mut fresh = 0;
         for (partition, _, changes) in &batch {
             for (id, change) in changes {
                 if self.cache.must_load(id, change) {
                     if !begun.contains(id) {
                         missing.insert(id.clone(), *partition);
                     }
-                } else if matches!(id, DocumentId::Session(_)) {
-                    begun.insert(id);
+                } else if matches!(id, DocumentId::Session(_)) && begun.insert(id) && !self.cache.holds(id) {
+                    fresh += 1;
                 }
             }
         }
         drop(begun);
+        let all: usize = batch.iter().map(|(_, _, changes)| changes.len()).sum();
+        self.metrics.looked_up(Lookup::Miss, missing.len());
+        self.metrics.looked_up(Lookup::Begun, fresh);
+        self.metrics.looked_up(Lookup::Hit, all - missing.len() - fresh);
         self.parked = Some(batch);
         if missing.is_empty() {
             self.absorb_parked()?;
@@ -400,17 +428,14 @@ impl<'a> Stage<'a> {
                     }
                     self.absorb_parked()?;
                 }
-                Answer::Written(number, documents, Ok(versions)) => {
+                Answer::Written(sent, Ok(versions)) => {
                     self.in_flight -= 1;
                     self.failures = 0;
-                    self.health.well(STORE);
-                    for tier in Tier::ALL {
-                        let written = documents.iter().filter(|id| id.tier() == tier).count();
-                        self.metrics.documents_written.with_label_values(&[tier.as_str()]).inc_by(written as u64);
-                    }
-                    self.cache.written(number, documents, &versions, now);
+                    self.health.set(STORE, State::Working, "");
+                    self.count_written(&sent);
+                    self.cache.written(sent.number, sent.documents, &versions, now);
                 }
-                Answer::Written(number, documents, Err(error)) => self.write_failed(number, documents, error, now)?,
+                Answer::Written(sent, Err(error)) => self.write_failed(sent, error, now)?,
                 Answer::Reloaded(number, documents) => {
                     self.in_flight -= 1;
                     for (id, stored) in documents {
@@ -424,13 +449,9 @@ impl<'a> Stage<'a> {
     }
 
     /// Whatever a failed commit did or did not do, the documents themselves tell.
-    fn write_failed(
-        &mut self,
-        number: u64,
-        documents: Vec<DocumentId>,
-        error: StoreError,
-        now: i64,
-    ) -> Result<(), StageError> {
+    fn write_failed(&mut self, sent: Sent, error: StoreError, now: i64) -> Result<(), StageError> {
+        let Sent { number, documents, guards, .. } = sent;
+        let is_conflict = matches!(error, StoreError::Conflict(_));
         count_error(self.metrics, &error);
         match &error {
             StoreError::Refused(_) => return Err(StageError::Store(error)),
@@ -438,14 +459,19 @@ impl<'a> Stage<'a> {
             StoreError::Unavailable(_) => {
                 self.failures += 1;
                 self.retry_at = now + backoff_ms(self.failures, number);
-                self.health.problem(STORE, error.to_string());
+                self.health.set(STORE, State::Unavailable, error.to_string());
                 tracing::warn!(%error, failures = self.failures, "a commit to the store failed and is tried again");
             }
         }
         let paths: Vec<String> = documents.iter().map(DocumentId::path).collect();
-        let (answer, reader) = (self.answer.clone(), self.reader());
+        let (answer, reader, metrics) = (self.answer.clone(), self.reader(), self.metrics.clone());
         self.runtime.spawn(async move {
-            let reloaded = match reader.read(&paths).await {
+            let outcome = reader.read(&paths).await;
+            if let (true, Ok(stored)) = (is_conflict, &outcome) {
+                let others = guards.iter().zip(stored).filter(|(guard, stored)| !guard.allows(stored.as_ref()));
+                metrics.document_conflicts.inc_by(others.count() as u64);
+            }
+            let reloaded = match outcome {
                 Ok(stored) => Answer::Reloaded(number, documents.into_iter().zip(stored).collect()),
                 Err(error) => Answer::Refused(error),
             };
@@ -461,14 +487,15 @@ impl<'a> Stage<'a> {
         }
         let idle = now - self.last_change >= self.config.idle_flush_ms;
         let all = all || idle || self.cache.is_full();
-        for Chunk { number, documents, writes } in self.cache.take_due(now, all, PARALLEL - self.in_flight) {
+        for Chunk { number, documents, writes, since } in self.cache.take_due(now, all, PARALLEL - self.in_flight) {
             self.in_flight += 1;
             let (store, answer, metrics) = (self.store.clone(), self.answer.clone(), self.metrics.clone());
             self.runtime.spawn(async move {
                 let timer = metrics.flush_seconds.start_timer();
                 let outcome = commit(&store, &writes).await;
                 timer.observe_duration();
-                let _ = answer.send(Answer::Written(number, documents, outcome));
+                let guards = writes.iter().map(|write| write.guard).collect();
+                let _ = answer.send(Answer::Written(Sent { number, documents, guards, since }, outcome));
             });
         }
     }
@@ -505,21 +532,96 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn report(&self) {
+    fn count_written(&self, sent: &Sent) {
+        let now = unix_ms();
+        self.metrics.documents_per_flush.observe(sent.documents.len() as f64);
+        for tier in Tier::ALL {
+            let latency = self.metrics.event_to_store_seconds.with_label_values(&[tier.as_str()]);
+            let mut written = 0;
+            for (_, (partition, offset)) in sent.documents.iter().zip(&sent.since).filter(|(id, _)| id.tier() == tier) {
+                written += 1;
+                if let Some(time) = self.partitions.get(partition).and_then(|p| p.ages.at(*offset)) {
+                    latency.observe((now - time).max(0) as f64 / 1000.0);
+                }
+            }
+            self.metrics.documents_written.with_label_values(&[tier.as_str()]).inc_by(written);
+        }
+    }
+
+    /// Counts the time since the last call as waited if something was waited for then.
+    fn note_wait(&mut self) {
+        let now = Instant::now();
+        let wait = match (self.cache.is_full(), self.parked.is_some()) {
+            (true, _) => Some(Wait::StoreWrite),
+            (_, true) => Some(Wait::StoreRead),
+            _ => None,
+        };
+        let (before, since) = std::mem::replace(&mut self.waiting, (wait, now));
+        if let Some(before) = before {
+            self.metrics.waited(before, (now - since).as_secs_f64(), false);
+        }
+        if let Some(wait) = wait {
+            self.metrics.waited(wait, 0.0, true);
+        }
+    }
+
+    fn report(&mut self) {
         self.metrics.documents_dirty.set(self.cache.dirty() as i64);
         self.metrics.documents_cached.set(self.cache.len() as i64);
+        self.metrics.documents_cached_bytes.set(self.cache.bytes() as i64);
         self.metrics.update_ratio();
-        let ends = self.group.ends();
-        for (number, partition) in &self.partitions {
-            if let Some(end) = ends.get(number)
-                && partition.committed >= 0
-            {
-                self.metrics
-                    .lag_deltas
-                    .with_label_values(&[&number.to_string()])
-                    .set((end - partition.committed).max(0));
+        self.metrics.brokers_connected.set(self.group.brokers() as i64);
+        match self.group.is_cut_off() {
+            true => self.health.set(BROKERS, State::Unreachable, ""),
+            false => self.health.set(BROKERS, State::Working, format!("{} connected", self.group.brokers())),
+        }
+        if self.partitions.is_empty() {
+            self.health.set_idle(PART, self.group.is_standing_by());
+            return;
+        }
+        let (ends, now) = (self.group.ends(), unix_ms());
+        let (mut records, mut oldest, mut unread) = (0, 0.0_f64, false);
+        for (number, partition) in &mut self.partitions {
+            let parked = self.parked.iter().flatten().filter(|(p, _, _)| p == number).map(|(_, offset, _)| *offset);
+            let done = self.cache.committable(*number, parked.min().unwrap_or(partition.next));
+            let first = partition.ages.done(done);
+            // Offsets alone can't tell that all is done, because the markers of transactions take offsets.
+            let rests = partition.at_end && done == partition.next;
+            let lag = match (rests, ends.get(number)) {
+                (true, _) => 0,
+                (false, Some(end)) if partition.committed >= 0 => (end - partition.committed).max(0),
+                (false, _) => continue,
+            };
+            let label = number.to_string();
+            self.metrics.lag_deltas.with_label_values(&[&label]).set(lag);
+            records += lag;
+            unread |= !partition.at_end;
+            let seconds = if rests { Some(0.0) } else { first.map(|first| (now - first).max(0) as f64 / 1000.0) };
+            if let Some(seconds) = seconds {
+                self.metrics.lag_deltas_seconds.with_label_values(&[&label]).set(seconds);
+                oldest = oldest.max(seconds);
             }
         }
+        // Documents wait for their interval by design, so only a backlog of records that are not even read counts.
+        let late = unread && oldest > CATCHING_UP_SECONDS;
+        let state = if late { State::CatchingUp } else { State::Working };
+        let count = self.partitions.len();
+        self.health.set(PART, state, format!("{count} partitions, {records} records behind, {oldest:.0} s"));
+    }
+}
+
+/// The time of the oldest event behind a record, in milliseconds since the Unix epoch; else the record's own.
+fn oldest_timestamp(message: &BorrowedMessage<'_>) -> i64 {
+    let oldest = message.headers().and_then(|headers| headers.iter().find(|header| header.key == OLDEST_TIMESTAMP));
+    let oldest = oldest.and_then(|header| std::str::from_utf8(header.value?).ok()?.parse().ok());
+    oldest.or_else(|| message.timestamp().to_millis()).unwrap_or_default()
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        let partitions: Vec<i32> = self.partitions.keys().copied().collect();
+        self.metrics.forget_delta_partitions(&partitions);
+        self.metrics.partitions.with_label_values(&[PART]).set(0);
     }
 }
 

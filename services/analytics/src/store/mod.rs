@@ -51,6 +51,16 @@ pub enum Guard {
     Version(Version),
 }
 
+impl Guard {
+    /// Whether it allows a write over what is stored.
+    pub fn allows(self, stored: Option<&Stored>) -> bool {
+        match self {
+            Self::Absent => stored.is_none(),
+            Self::Version(version) => stored.is_some_and(|stored| stored.version == version),
+        }
+    }
+}
+
 /// A whole document to write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {

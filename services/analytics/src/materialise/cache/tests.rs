@@ -139,7 +139,7 @@ fn finish(owner: &mut Owner, store: &mut FakeStore) {
     if owner.pending.is_empty() {
         return;
     }
-    let (Chunk { number, documents, writes }, outcome) = owner.pending.remove(0);
+    let (Chunk { number, documents, writes, .. }, outcome) = owner.pending.remove(0);
     let applied = if matches!(outcome, Outcome::LostBefore) { None } else { store.commit(&writes) };
     match (applied, outcome) {
         (Some(versions), Outcome::Known) => owner.cache.written(number, documents, &versions, owner.now),
