@@ -458,6 +458,34 @@ mod tests {
     }
 
     #[test]
+    fn every_alert_names_metrics_that_exist_and_has_its_section_in_the_runbook() {
+        let (alerts, runbook) = (page("prometheus-alerts.yml"), page("runbook.md"));
+        let metrics = Metrics::new().unwrap().described;
+        let mut names = 0;
+        for word in alerts.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
+            let Some(_) = word.strip_prefix(PREFIX) else { continue };
+            let exists = metrics.iter().any(|m| {
+                let of_histogram = |end: &str| m.kind == "histogram" && word.strip_suffix(end) == Some(m.name.as_str());
+                m.name == word || ["_bucket", "_sum", "_count"].into_iter().any(of_histogram)
+            });
+            assert!(exists, "{word}");
+            names += 1;
+        }
+        assert!(names > 10, "{names}");
+        let slug = |heading: &str| heading.to_lowercase().replace(' ', "-");
+        let sections: Vec<String> = runbook.lines().filter_map(|l| l.strip_prefix("## ")).map(slug).collect();
+        let mut links = 0;
+        for line in alerts.lines() {
+            let Some((_, link)) = line.split_once("runbook_url:") else { continue };
+            let section = link.trim().trim_matches('"').split_once('#').map(|(_, section)| section.to_owned());
+            assert!(section.as_ref().is_some_and(|s| sections.contains(s)), "{line}: {sections:?}");
+            links += 1;
+        }
+        assert_eq!(links, alerts.matches("- alert:").count());
+        assert!(links > 8, "{links}");
+    }
+
+    #[test]
     fn memory_is_measured() {
         let metrics = Metrics::new().unwrap();
         let families = metrics.registry.gather();
