@@ -79,6 +79,16 @@ fn with_serde_json<'a, P: Deserialize<'a>>(message: &'a [u8]) -> bool {
     black_box(serde_json::from_slice::<Event<'a, P>>(message)).is_ok()
 }
 
+fn with_serde_json_from_str<'a, P: Deserialize<'a>>(message: &'a [u8]) -> bool {
+    let text = std::str::from_utf8(message);
+    text.is_ok_and(|text| black_box(serde_json::from_str::<Event<'a, P>>(text)).is_ok())
+}
+
+fn with_sonic_from_str<'a, P: Deserialize<'a>>(message: &'a [u8]) -> bool {
+    let text = std::str::from_utf8(message);
+    text.is_ok_and(|text| black_box(sonic_rs::from_str::<Event<'a, P>>(text)).is_ok())
+}
+
 fn with_sonic<'a, P: Deserialize<'a>>(message: &'a [u8]) -> bool {
     black_box(sonic_rs::from_slice::<Event<'a, P>>(message)).is_ok()
 }
@@ -97,6 +107,12 @@ fn decoders(c: &mut Criterion) {
     });
     group.bench_function("serde_json", |b| {
         b.iter(|| messages.iter().filter(|(kind, m)| by_type!(kind, with_serde_json(black_box(m)))).count())
+    });
+    group.bench_function("serde_json, from_utf8 and from_str", |b| {
+        b.iter(|| messages.iter().filter(|(kind, m)| by_type!(kind, with_serde_json_from_str(black_box(m)))).count())
+    });
+    group.bench_function("sonic-rs, from_utf8 and from_str", |b| {
+        b.iter(|| messages.iter().filter(|(kind, m)| by_type!(kind, with_sonic_from_str(black_box(m)))).count())
     });
     group.bench_function("sonic-rs", |b| {
         b.iter(|| messages.iter().filter(|(kind, m)| by_type!(kind, with_sonic(black_box(m)))).count())

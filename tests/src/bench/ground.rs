@@ -150,6 +150,20 @@ impl Ground {
         }
     }
 
+    /// Starts the emulator anew, empty: it keeps what is deleted in its memory, which is soon full.
+    ///
+    /// # Errors
+    /// When there is no emulator, or it does not start.
+    pub fn fresh_emulator(&mut self) -> anyhow::Result<u32> {
+        let (cluster, context) = (&mut self.cluster, &self.context);
+        self.runtime.block_on(async {
+            cluster.stop_firestore(context).await?;
+            cluster.start_firestore(context).await
+        })?;
+        let (pid, _) = self.emulator().context("there is no Firestore emulator")?;
+        Ok(pid)
+    }
+
     /// The documents of one of the emulator's projects.
     ///
     /// # Errors

@@ -36,8 +36,8 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// The most memory that analytics may take with its settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Bound {
-    /// `DOCUMENT_CACHE_CAPACITY`.
-    pub documents: u32,
+    /// `DOCUMENT_CACHE_MEGABYTES`.
+    pub cache_mib: u32,
     /// `SESSION_LIFETIME_RECORDS` of all partitions: each session that is known has had a record among them.
     pub sessions: u32,
     /// Partitions of the event topic and of the topic of changes.
@@ -46,8 +46,8 @@ pub struct Bound {
 
 impl Bound {
     /// In MiB: the program, its libraries and threads; 4 MiB read ahead of each partition of both topics; a transaction's
-    /// records, once in the making and once in the producer's hands; 1.5 KiB for each document in the cache; 2.5 KiB for
-    /// each session, which is its ids and its story.
+    /// records, once in the making and once in the producer's hands; the documents in the cache; 2.5 KiB for each session,
+    /// which is its ids and its story.
     pub fn mib(self) -> f64 {
         const PROGRAM: f64 = 96.0;
         const READ_AHEAD: f64 = 4.0;
@@ -55,7 +55,7 @@ impl Bound {
         PROGRAM
             + READ_AHEAD * f64::from(self.partitions)
             + TRANSACTION
-            + 1.5 * f64::from(self.documents) / 1024.0
+            + f64::from(self.cache_mib)
             + 2.5 * f64::from(self.sessions) / 1024.0
     }
 }
@@ -65,7 +65,7 @@ impl Bound {
 /// # Errors
 /// When a program fails.
 pub fn measure(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row>> {
-    const CAPACITY: u32 = 200_000;
+    const CACHE: u32 = 256;
     let topic = topic::make(ground, "memory")?;
     let events = topic::fill(ground, &topic, options.events * 3, &[SHOPPERS, PRODUCTS, "--categories=100"])?;
     let before = topic::ends_of_changes(ground)?;
@@ -76,7 +76,7 @@ pub fn measure(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row
         ("SESSION_LIFETIME_RECORDS", "5000"),
         ("SESSION_HISTORY_IDLE_SECONDS", "3"),
         ("IDLE_FLUSH_MS", "1000"),
-        ("DOCUMENT_CACHE_CAPACITY", "200000"),
+        ("DOCUMENT_CACHE_MEGABYTES", "256"),
     ];
     variables.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
     variables.extend(options.variables.clone());
@@ -86,7 +86,7 @@ pub fn measure(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row
     topic::delete(ground, &topic)?;
     let tenths = tenths(&pass.course, events as f64);
     let (open, known) = (pass.most_open, pass.most_known);
-    let bound = Bound { documents: CAPACITY, sessions: 12 * 5_000, partitions: 24 };
+    let bound = Bound { cache_mib: CACHE, sessions: 12 * 5_000, partitions: 24 };
     let flat = tenths.last().zip(tenths.first()).map_or(f64::NAN, |(last, first)| last / first);
     let worst = (flat - 1.0).abs();
     let told: Vec<String> = tenths.iter().map(|cost| format!("{cost:.2}")).collect();
@@ -105,9 +105,8 @@ pub fn measure(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row
             format!("{events} events; {known:.0} sessions were known at most, {open:.0} of them open."),
             format!("CPU s per million events in each tenth of the run: {}.", told.join(", ")),
             format!(
-                "The bound: 96 MiB, 4 MiB for each of {} partitions, 64 MiB for transactions, 1.5 KiB for each of \
-                 {CAPACITY} documents (DOCUMENT_CACHE_CAPACITY), 2.5 KiB for each of {} sessions \
-                 (SESSION_LIFETIME_RECORDS of 12 partitions).",
+                "The bound: 96 MiB, 4 MiB for each of {} partitions, 64 MiB for transactions, {CACHE} MiB for documents \
+                 (DOCUMENT_CACHE_MEGABYTES), 2.5 KiB for each of {} sessions (SESSION_LIFETIME_RECORDS of 12 partitions).",
                 bound.partitions, bound.sessions
             ),
         ],
@@ -174,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_bound_grows_with_the_settings() {
-        let bound = |documents| Bound { documents, sessions: 60_000, partitions: 24 }.mib();
-        assert!(bound(200_000) > bound(100_000) && bound(200_000) < 1024.0);
+        let bound = |cache_mib| Bound { cache_mib, sessions: 60_000, partitions: 24 }.mib();
+        assert!(bound(256) > bound(128) && bound(256) < 1024.0);
     }
 }

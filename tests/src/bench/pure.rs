@@ -230,7 +230,9 @@ struct Ended {
 /// Decodes a message whose type is number `kind` of [`Payload::TYPES`]; says whether it could be.
 fn plain(message: &[u8], kind: usize) -> bool {
     fn read<'a, P: Deserialize<'a>>(message: &'a [u8]) -> bool {
-        black_box(serde_json::from_slice::<Plain<'a, P>>(message)).is_ok()
+        // Faster than `from_slice`, which checks each string by itself.
+        let text = std::str::from_utf8(message);
+        text.is_ok_and(|text| black_box(serde_json::from_str::<Plain<'a, P>>(text)).is_ok())
     }
     match kind {
         0 => read::<Started<'_>>(message),
