@@ -240,7 +240,7 @@ pub fn writes(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row>
                 "writes a second",
                 Reach::AtMost(1.0),
             ),
-            Line::new("least time between two writes of a document", least, "s", Reach::Nothing),
+            Line::new("least time between two writes of a document", least, "s", Reach::AtLeast(1.0)),
         ],
         costs: Vec::new(),
         notes: vec![
