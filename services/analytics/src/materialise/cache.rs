@@ -228,7 +228,6 @@ impl Cache {
             }
             bytes += size;
             entry.in_flight = Some(chunk.number);
-            entry.last_write = now;
             let guard = entry.version.map_or(Guard::Absent, Guard::Version);
             chunk.since.push((entry.partition, entry.dirty.unwrap_or(i64::MAX)));
             chunk.writes.push(Write { path: id.path(), fields, guard });
@@ -317,6 +316,8 @@ impl Cache {
             return;
         }
         entry.in_flight = None;
+        // The interval begins at the end of a write: the store may have taken any time since its beginning to do it.
+        entry.last_write = now;
         let written = update(entry);
         entry.weigh(&mut self.bytes);
         let holds = self.holds.entry(entry.partition).or_default();

@@ -223,15 +223,20 @@ fn a_document_is_written_at_most_once_in_its_interval() {
     let id = document(1);
     let mut cache = Cache::new(TEN, Intervals { hot: 1_000, warm: 5_000, cold: 9_000 }, LIMITS);
     cache.load(id.clone(), 0, None).unwrap();
+    // The store takes 300 ms for the first write and none for the others: it may have done the first one at its end.
     let mut writes = Vec::new();
+    let mut under_way = None;
     for now in 0..5_000 {
         cache.absorb(id.clone(), change(1, now, false), 0, now, now).unwrap();
-        for Chunk { number, documents, .. } in cache.take_due(now, false, 1) {
+        for chunk in cache.take_due(now, false, 1) {
+            under_way = Some((if writes.is_empty() { now + 300 } else { now }, chunk));
             writes.push(now);
+        }
+        if let Some((_, Chunk { number, documents, .. })) = under_way.take_if(|(end, _)| *end <= now) {
             cache.written(number, documents, &[Version { major: now, minor: 0 }], now);
         }
     }
-    assert_eq!(writes, [0, 1_000, 2_000, 3_000, 4_000]);
+    assert_eq!(writes, [0, 1_300, 2_300, 3_300, 4_300]);
 }
 
 #[test]
