@@ -161,7 +161,7 @@ fn a_bad_setting_is_refused_with_its_name_and_what_is_allowed() {
         ("PURCHASE_PROBABILITY", "1.5", "0 to 1"),
         ("MIN_SHIPPING_COST", "3.999", "at most two decimals"),
         ("MIN_CART_QUANTITY", "9", "at most MAX_CART_QUANTITY"),
-        ("NUMBER_SIMULATION_PROCESSES", "0", "1..=512"),
+        ("NUMBER_SIMULATION_PROCESSES", "0", "from 1 to 512"),
         ("SHOP_CURRENCY", "usd", "three upper-case letters"),
         ("SIMULATOR_TO", "2026-13-01", "RFC 3339"),
         ("SIMULATOR_TO", "2026-12-01", "together with SIMULATOR_FROM"),
