@@ -288,6 +288,10 @@ impl<'a> Stage<'a> {
             // The first request of a transaction is refused until the markers of the one before are written, which takes
             // a few milliseconds: the default of 100 ms would be most of a transaction's time.
             .set("retry.backoff.ms", "5")
+            // librdkafka 2.12 waits without end for a group's coordinator that has gone from the cluster, inside
+            // `send_offsets_to_transaction` and whatever its time-out (its issues 5456 and 5511). It looks again whenever
+            // any connection of this client changes its state, which an idle one does after this time.
+            .set("connections.max.idle.ms", "10000")
             .set("queue.buffering.max.kbytes", "262144")
             .set("queue.buffering.max.messages", "1000000");
         let transactions = Transactions::open(&producer, &config.group, Duration::from_secs(60), metrics.clone())?;
