@@ -16,7 +16,8 @@ pub const MATERIALISE: &str = "stage=\"materialise\"";
 
 /// Starts the stream.
 pub fn stream(pipeline: &mut Pipeline, seed: u32) -> anyhow::Result<Run> {
-    pipeline.simulate(&[&[RATE, &format!("--seed={seed}")], &DISORDER[..]].concat())
+    let seed = format!("--seed={seed}");
+    pipeline.simulate(&[&DISORDER[..], &[RATE, &seed]].concat())
 }
 
 /// Waits until it has counted so many more.

@@ -1,6 +1,7 @@
 //! One Kafka transaction: records and source offsets, all or nothing.
 
 use std::collections::HashMap;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -49,7 +50,8 @@ pub enum TransactionError {
 
 /// A producer for transactions.
 pub struct Transactions {
-    producer: ThreadedProducer<DefaultProducerContext>,
+    /// Shared with a call that does not come back.
+    producer: Arc<ThreadedProducer<DefaultProducerContext>>,
     metrics: Metrics,
     user: String,
     group: String,
@@ -60,6 +62,26 @@ const TOPICS: &str = "analytics-deltas, analytics-sessions or e-commerce-events-
 
 /// The longest time that one call to the broker may take before it is tried again.
 const CALL: Duration = Duration::from_secs(5);
+
+/// After which time a call that should have ended after [`CALL`] never will.
+///
+/// librdkafka bounds every call but one by itself. When an offset commit meets a broker that is the group's coordinator no
+/// more, it is sent again when a connection to any broker comes or goes, and not sooner (2.12.1, `rd_kafka_coord_req_fsm`).
+/// After brokers were restarted that may be never.
+const STUCK: Duration = Duration::from_secs(15);
+
+/// Why an attempt failed.
+enum AttemptError {
+    Kafka(KafkaError),
+    /// The call did not come back. The producer is of no use any more.
+    Stuck,
+}
+
+impl From<KafkaError> for AttemptError {
+    fn from(error: KafkaError) -> Self {
+        Self::Kafka(error)
+    }
+}
 
 impl Transactions {
     /// Makes the producer of a member of `group` and fences off predecessors of the same name.
@@ -79,7 +101,7 @@ impl Transactions {
             Some(denied) => TransactionError::Denied(denied),
             None => TransactionError::Failed(e.to_string()),
         };
-        let producer: ThreadedProducer<DefaultProducerContext> = config.create().map_err(failed)?;
+        let producer: Arc<ThreadedProducer<DefaultProducerContext>> = Arc::new(config.create().map_err(failed)?);
         let deadline = Instant::now() + limit;
         loop {
             match producer.init_transactions(CALL) {
@@ -111,7 +133,13 @@ impl Transactions {
                     self.metrics.transactions.inc();
                     return Ok(());
                 }
-                Err(error) => error,
+                Err(AttemptError::Kafka(error)) => error,
+                Err(AttemptError::Stuck) => {
+                    // A new producer of the same name fences off this one, whatever it may still do.
+                    self.metrics.transactions_aborted.with_label_values(&[Abort::TimedOut.as_str()]).inc();
+                    let error = "the client does not come back from sending offsets to the transaction";
+                    return Err(TransactionError::Failed(error.to_owned()));
+                }
             };
             self.metrics.transactions_aborted.with_label_values(&[self.reason(&error).as_str()]).inc();
             if let Some(denied) = Denied::of(&error, &self.user, &self.group, TOPICS) {
@@ -163,29 +191,45 @@ impl Transactions {
         offsets: &HashMap<i32, (i64, String)>,
         group: &Group,
         deadline: Instant,
-    ) -> Result<(), KafkaError> {
+    ) -> Result<(), AttemptError> {
         failpoint::reach(Point::BeforeTransaction);
         self.producer.begin_transaction()?;
         for record in records {
             self.send(record, deadline)?;
         }
         if failpoint::reach(Point::BeforeTransactionOffsets) {
-            return Err(KafkaError::Canceled);
+            return Err(KafkaError::Canceled.into());
         }
+        retry(deadline, || self.send_offsets(offsets, group))?;
+        if failpoint::reach(Point::BeforeTransactionCommit) {
+            return Err(KafkaError::Canceled.into());
+        }
+        retry(deadline, || Ok(self.producer.commit_transaction(CALL)?))?;
+        failpoint::reach(Point::AfterTransactionCommit);
+        Ok(())
+    }
+
+    /// Adds the offsets to the transaction, in a thread that is left behind if the call does not come back.
+    fn send_offsets(&self, offsets: &HashMap<i32, (i64, String)>, group: &Group) -> Result<(), AttemptError> {
         let list = group.offsets(offsets)?;
         // Who is no member any more may have no id any more either, and a commit without one is fenced by nobody.
         let lost = || KafkaError::ConsumerCommit(RDKafkaErrorCode::AssignmentLost);
         let membership = group.consumer().group_metadata().ok_or_else(lost)?;
         if group.consumer().assignment_lost() {
-            return Err(lost());
+            return Err(lost().into());
         }
-        retry(deadline, || self.producer.send_offsets_to_transaction(&list, &membership, CALL))?;
-        if failpoint::reach(Point::BeforeTransactionCommit) {
-            return Err(KafkaError::Canceled);
+        let (done, outcome) = mpsc::channel();
+        let producer = self.producer.clone();
+        let call = move || {
+            // Nobody listens any more when it comes too late.
+            let _ = done.send(producer.send_offsets_to_transaction(&list, &membership, CALL));
+        };
+        let thread = std::thread::Builder::new().name("offsets".into()).spawn(call);
+        thread.map_err(|error| KafkaError::Subscription(format!("no thread to send offsets: {error}")))?;
+        match outcome.recv_timeout(STUCK) {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(AttemptError::Stuck),
         }
-        retry(deadline, || self.producer.commit_transaction(CALL))?;
-        failpoint::reach(Point::AfterTransactionCommit);
-        Ok(())
     }
 
     fn send(&self, record: &Record, deadline: Instant) -> Result<(), KafkaError> {
@@ -217,10 +261,10 @@ impl Transactions {
 }
 
 /// Calls again what timed out without an outcome; librdkafka then goes on where it was.
-fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), AttemptError>) -> Result<(), AttemptError> {
     loop {
         match call() {
-            Err(KafkaError::Transaction(e))
+            Err(AttemptError::Kafka(KafkaError::Transaction(e)))
                 if e.is_retriable() && !e.txn_requires_abort() && Instant::now() < deadline => {}
             outcome => return outcome,
         }
