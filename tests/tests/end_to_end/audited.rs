@@ -5,7 +5,7 @@ use storepulse_analytics::store::{Fields, Guard, Stored, Value, Version, Write};
 use storepulse_tests::{Difference, Pipeline};
 
 /// A document that nothing has happened to.
-const ADDED: &str = "statistics/1999-12-31";
+const ADDED: &str = "statistics/1998-12-31";
 
 pub fn the_audit_finds_what_is_wrong_and_names_it(pipeline: &mut Pipeline) -> anyhow::Result<()> {
     let mut analytics = pipeline.analytics()?;
