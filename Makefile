@@ -1,15 +1,21 @@
 # storepulse. `make` alone lists what there is.
 
-# How `make run`, `local-up` and `attacker-up` build; `make test` always uses the dev profile.
+# How `make run`, `local-up`, `attacker-up` and `chaos` build; `make test` always uses the dev profile.
 PROFILE ?= release
 # Which parts `make bench` measures; all without.
 ONLY ?=
-# Finite run: number of events, seed, events per second. All optional.
+# Finite run and fault campaign: number of events, seed, events per second. All optional.
 EVENTS ?=
 SEED ?=
 RATE ?=
 # What `make init` renews: ca, brokers, clients, attackers, passwords, all (comma-separated).
 ROTATE ?=
+# Fault campaign: number of faults; a switch that breaks exactness on purpose; seconds of a store outage after the faults;
+# further arguments (`storepulse-chaos --help`). All optional.
+FAULTS ?=
+BROKEN ?=
+OUTAGE ?=
+ARGS ?=
 
 # The service with points where tests make it die or fail. Of the whole workspace, so that dependencies are built once.
 FAILPOINTS := --bin storepulse-analytics-failpoints --features storepulse-analytics/failpoints
@@ -19,7 +25,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 .DEFAULT_GOAL := help
-.PHONY: help init run test bench lint build prerequisites local-up local-status local-down attacker-up
+.PHONY: help init run test bench chaos lint build prerequisites local-up local-status local-down attacker-up
 
 help: ## This list
 	@echo "make <target> [VARIABLE=value …]"
@@ -29,6 +35,7 @@ help: ## This list
 	@echo "Start with: make run                        watch a simulated shop, Ctrl-C stops everything"
 	@echo "            make run EVENTS=50000 SEED=1    a finite run, audited to the cent"
 	@echo "            make test                       everything proven on this machine"
+	@echo "            make chaos                      nothing is lost or counted twice, whatever fails"
 	@echo "            make attacker-up                nobody gets in"
 
 init: build ## Install what is missing, build, make certificates and passwords (ROTATE=ca,passwords,… renews)
@@ -46,6 +53,14 @@ test: lint ## Formatting, lints, unit, property and end-to-end tests
 bench: build ## Measure everything, each figure beside its bound, into docs/ (ONLY=drain,… EVENTS: a part, printed)
 	@$(BIN)/storepulse-bench $(if $(EVENTS),--events $(EVENTS)) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(ONLY)$(EVENTS),,--json docs/benchmarks.json --svg docs/benchmarks.svg --markdown docs/benchmarks.md)
+
+# The emulator keeps all documents in memory: two million events are two hundred thousand sessions.
+chaos: export STOREPULSE_LOCAL_FIRESTORE_HEAP ?= 4g
+chaos: build ## Faults of every kind while events stream, then the audit (FAULTS, EVENTS, SEED, RATE, BROKEN, OUTAGE)
+	cargo build --workspace $(FAILPOINTS) --locked --profile $(PROFILE)
+	@$(BIN)/storepulse-chaos $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
+		$(if $(EVENTS),--events $(EVENTS)) $(if $(RATE),--rate $(RATE)) $(if $(BROKEN),--broken $(BROKEN)) \
+		$(if $(OUTAGE),--store-outage $(OUTAGE)) $(ARGS)
 
 lint: prerequisites ## Formatting, lints, and the rules on dependencies (where cargo-deny is installed)
 	cargo fmt --all --check

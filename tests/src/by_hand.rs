@@ -41,7 +41,7 @@ pub struct DeadLetter {
 
 /// Says nothing: the tests expect some of the errors, and see them in results.
 #[derive(Debug, Clone, Copy, Default)]
-struct Quiet;
+pub(crate) struct Quiet;
 
 impl ClientContext for Quiet {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}

@@ -45,6 +45,11 @@ pub(crate) fn started<E: From<std::io::Error>>(start: impl FnOnce() -> Result<i3
     Ok(group)
 }
 
+/// Whether all is being taken down.
+pub(crate) fn is_ending() -> bool {
+    running().ending
+}
+
 pub(crate) fn ended(group: i32) {
     running().groups.remove(&group);
 }

@@ -4,8 +4,10 @@
 //!
 //! - [`Pipeline`]: one local cluster, the services on it, and what they should add up to.
 //! - [`Service`]: a program of this workspace as a process; its output goes to a file, and it does not outlive the test.
-//! - [`by_hand`]: what no service does: a message written, a dead letter read, a permission taken away.
+//! - [`by_hand`]: what no service does: a message written, a dead letter read, a permission taken away. [`letters`] are
+//!   such messages.
 //! - [`fault_proxy`]: Firestore that fails on demand.
+//! - [`chaos`]: the fault campaign.
 //! - [`Metrics`], [`http`]: what the services say about themselves.
 //! - [`Secrets`]: looks for passwords wherever they must not be.
 //! - [`wait`]: waiting for a condition, with a deadline; nothing here sleeps in the hope that something has happened.
@@ -16,9 +18,11 @@
 
 pub mod bench;
 pub mod by_hand;
+pub mod chaos;
 pub mod cleanup;
 pub mod fault_proxy;
 pub mod http;
+pub mod letters;
 mod metrics;
 mod pipeline;
 mod reckoning;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use storepulse_analytics::store::args::StoreKind;
 use storepulse_analytics::store::{Fields, SharedStore, StoreArgs, Value, open};
@@ -17,9 +17,9 @@ use crate::{Ended, Reckoning, Secrets, Service, Spec, by_hand, cleanup, http};
 
 /// The longest a simulator may take for what a test asks of it.
 const SIMULATION: Duration = Duration::from_secs(180);
-/// The longest an audit waits until all is in the store, in seconds; and the longest it may take.
-const AUDIT_WAITS_SECONDS: &str = "120";
-const AUDIT: Duration = Duration::from_secs(240);
+/// The longest an audit waits until all is in the store; and the longest it may take from then on.
+const AUDIT_WAITS: Duration = Duration::from_secs(120);
+const AUDIT: Duration = Duration::from_secs(120);
 
 /// Intervals of analytics in tests: short, so that a test waits for the system, not for its patience.
 const FAST: [(&str, &str); 6] = [
@@ -51,7 +51,7 @@ pub struct Pipeline {
 pub struct Run {
     /// The simulator.
     pub simulator: Service,
-    ledger: PathBuf,
+    pub(crate) ledger: PathBuf,
 }
 
 /// What the audit says.
@@ -80,7 +80,7 @@ pub struct Audit {
 }
 
 /// One thing that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct Difference {
     /// A document's path, and its field.
     pub subject: String,
@@ -138,6 +138,11 @@ impl Pipeline {
     /// The state directory of the cluster.
     pub fn cluster_dir(&self) -> &Path {
         self.cluster.paths().dir()
+    }
+
+    /// The processes of the cluster that run: their names and numbers, which are those of their groups, too.
+    pub fn cluster_processes(&self) -> Vec<(String, i32)> {
+        self.cluster.state().processes().into_iter().map(|(name, process)| (name, process.pid())).collect()
     }
 
     /// The repository.
@@ -247,13 +252,26 @@ impl Pipeline {
     /// # Errors
     /// When the audit can't be made.
     pub fn audit(&mut self, ledger: Option<&Path>) -> anyhow::Result<(Ended, Audit)> {
+        self.audit_within(ledger, AUDIT_WAITS, AUDIT)
+    }
+
+    /// As [`Self::audit`], for as much as takes longer: `drain` until all is in the store, then `limit`.
+    ///
+    /// # Errors
+    /// When the audit can't be made.
+    pub fn audit_within(
+        &mut self,
+        ledger: Option<&Path>,
+        drain: Duration,
+        limit: Duration,
+    ) -> anyhow::Result<(Ended, Audit)> {
         let mut spec = Spec::new("analytics")
-            .arguments(["audit", "--json", "--wait-seconds", AUDIT_WAITS_SECONDS])
+            .arguments(["audit", "--json", "--wait-seconds", &drain.as_secs().to_string()])
             .environment(self.environment("auditor"));
         if let Some(ledger) = ledger {
             spec = spec.arguments(["--ledger", &ledger.to_string_lossy()]);
         }
-        let ended = self.run(&spec, AUDIT)?;
+        let ended = self.run(&spec, drain + limit)?;
         let audit = serde_json::from_str(&ended.stdout)
             .with_context(|| format!("the audit could not be made: {}", last_lines(&ended.stderr)))?;
         Ok((ended, audit))

@@ -30,7 +30,7 @@ impl Reckoning {
         self.duplicates += number("duplicates")?;
         self.rejected += number("malformed")?;
         for (name, value) in ledger["totals"].as_object().context("the ledger has no totals")? {
-            self.add(name, value.as_i64().with_context(|| format!("the ledger's {name} is no number"))?);
+            self.count(name, value.as_i64().with_context(|| format!("the ledger's {name} is no number"))?);
         }
         Ok(())
     }
@@ -47,25 +47,35 @@ impl Reckoning {
             anyhow::Ok((units * 100.0).round() as i64)
         };
         match event["event_type"].as_str() {
-            Some("session_started") => self.add("started_sessions_count", 1),
+            Some("session_started") => self.count("started_sessions_count", 1),
             Some("session_ended") => {
-                self.add("ended_sessions_count", 1);
+                self.count("ended_sessions_count", 1);
                 let seconds = parameters["seconds_duration"].as_i64().context("the event has no duration")?;
-                self.add("total_sessions_duration_seconds", seconds);
+                self.count("total_sessions_duration_seconds", seconds);
             }
             Some("purchase") => {
-                self.add("purchase_count", 1);
-                self.add("total_amount_minor", minor("total_amount")?);
-                self.add("total_discount_minor", minor("discount_amount")?);
+                self.count("purchase_count", 1);
+                self.count("total_amount_minor", minor("total_amount")?);
+                self.count("total_discount_minor", minor("discount_amount")?);
                 let items = parameters["items"].as_array().context("the event has no items")?;
-                self.add("total_items_purchased", items.iter().filter_map(|item| item["quantity"].as_i64()).sum());
+                self.count("total_items_purchased", items.iter().filter_map(|item| item["quantity"].as_i64()).sum());
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn add(&mut self, name: &str, more: i64) {
+    /// Adds another reckoning.
+    pub fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.duplicates += other.duplicates;
+        self.rejected += other.rejected;
+        for (name, more) in &other.shop {
+            self.count(name, *more);
+        }
+    }
+
+    fn count(&mut self, name: &str, more: i64) {
         *self.shop.entry(name.to_owned()).or_default() += more;
     }
 }

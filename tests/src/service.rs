@@ -79,6 +79,8 @@ pub struct Ended {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+    /// Where standard error went.
+    pub log: PathBuf,
     /// From the order to stop, or the start, to the end.
     pub took: Duration,
 }
@@ -297,7 +299,7 @@ impl Service {
         let took = self.started.elapsed();
         let read = |path: &Path| std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let (stdout, stderr) = (read(&self.stdout)?, read(&self.stderr)?);
-        Ok(Ended { name: self.name.clone(), status, stdout, stderr, took })
+        Ok(Ended { name: self.name.clone(), status, stdout, stderr, log: self.stderr.clone(), took })
     }
 
     /// The number of its process group, which is its own process' number.
@@ -329,7 +331,8 @@ impl Service {
         self.signal(if pause { Signal::SIGSTOP } else { Signal::SIGCONT });
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal to it and to whatever it has started.
+    pub fn signal(&self, signal: Signal) {
         // Nobody else can have the number: the leader is a child of ours, and not reaped, or its group is empty.
         let _ = killpg(Pid::from_raw(self.group), signal);
     }
@@ -354,7 +357,7 @@ impl Drop for Service {
 /// # Errors
 /// When it is not there; the message says how to get it.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("finding the running test")?;
+    let own = std::env::current_exe().context("finding the running program")?;
     let name = format!("storepulse-{name}");
     let dirs: Vec<&Path> = own.ancestors().skip(1).take(2).collect();
     let found = dirs.iter().map(|dir| dir.join(&name)).find(|program| program.is_file());

@@ -16,6 +16,10 @@ pub(crate) const PROJECT: &str = "storepulse-local";
 /// It takes 3 to 4 s on an idle machine.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const JAR: &str = "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar";
+/// The most memory for its documents and for a query's whole answer beside them, in the form of Java's `-Xmx`: a variable,
+/// and what it is unless set. A bound, not a need.
+const HEAP_VARIABLE: &str = "STOREPULSE_LOCAL_FIRESTORE_HEAP";
+const HEAP: &str = "1g";
 /// The variable that names the jar.
 const VARIABLE: &str = "FIRESTORE_EMULATOR_JAR";
 
@@ -62,10 +66,11 @@ fn root_of_gcloud() -> Option<PathBuf> {
 pub(crate) fn start(paths: &Paths, java: &Java, jar: &Path, port: u16) -> Result<ProcessId> {
     let dir = paths.firestore();
     make_private_dir(&dir)?;
+    let heap = std::env::var(HEAP_VARIABLE).ok().filter(|heap| !heap.is_empty());
     let mut command = java.command();
     command
-        // A bound, not a need: a query's whole answer is in its memory, beside all documents.
-        .args(["-Xmx1g", "-XX:-UsePerfData", "-cp"])
+        .arg(format!("-Xmx{}", heap.as_deref().unwrap_or(HEAP)))
+        .args(["-XX:-UsePerfData", "-cp"])
         .arg(jar)
         .args(["com.google.cloud.datastore.emulator.firestore.CloudFirestore", "start", "--host=127.0.0.1"])
         .arg(format!("--port={port}"))

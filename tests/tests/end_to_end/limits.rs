@@ -4,9 +4,9 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value as Json, json};
 use storepulse_analytics::store::Value;
 use storepulse_tests::by_hand::{Letter, Writer};
+use storepulse_tests::letters::{event, product};
 use storepulse_tests::{Pipeline, counter};
 
-use crate::messages::{event, product};
 use crate::under_load::{COUNTED, LONG};
 
 fn letter(session: &str, event: &Json) -> Letter {

@@ -11,6 +11,7 @@
 mod alone;
 mod audited;
 mod brokers;
+mod chaos;
 mod exact;
 mod kills;
 mod limits;
@@ -124,6 +125,7 @@ const SCENARIOS: &[Scenario] = &[
         "a_history_at_the_size_limit_of_a_document_omits_the_rest_and_stays_exact",
         limits::a_history_at_the_size_limit_of_a_document_omits_the_rest_and_stays_exact,
     ),
+    ("a_short_campaign_of_faults_costs_nothing", chaos::a_short_campaign_of_faults_costs_nothing),
     (
         "poison_messages_go_to_the_dead_letters_and_the_line_goes_on",
         messages::poison_messages_go_to_the_dead_letters_and_the_line_goes_on,
