@@ -109,6 +109,8 @@ pub struct Described {
 pub enum Abort {
     /// Another member has the partitions, or another instance the name.
     Fenced,
+    /// A rebalance went by meanwhile; it is tried again.
+    Overtaken,
     /// The brokers did not do it in time.
     TimedOut,
     /// A permission is missing.
@@ -119,12 +121,13 @@ pub enum Abort {
 
 impl Abort {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Fenced, Self::TimedOut, Self::Denied, Self::Broker];
+    pub const ALL: [Self; 5] = [Self::Fenced, Self::Overtaken, Self::TimedOut, Self::Denied, Self::Broker];
 
     /// The name in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fenced => "fenced",
+            Self::Overtaken => "overtaken",
             Self::TimedOut => "timed_out",
             Self::Denied => "denied",
             Self::Broker => "broker",

@@ -83,6 +83,9 @@ impl From<KafkaError> for AttemptError {
     }
 }
 
+/// Between two tries when a rebalance has overtaken a transaction: the client is about to hear of it.
+const OVERTAKEN: Duration = Duration::from_millis(20);
+
 impl Transactions {
     /// Makes the producer of a member of `group` and fences off predecessors of the same name.
     ///
@@ -146,12 +149,19 @@ impl Transactions {
                 let _ = self.producer.abort_transaction(CALL);
                 return Err(denied.into());
             }
-            if is_fenced(&error) {
+            let late = Instant::now() >= deadline;
+            if is_overtaken(&error) && !late {
+                tracing::debug!(%error, "a rebalance went by; the transaction is tried again by the present generation");
+                self.abort(deadline)?;
+                std::thread::sleep(OVERTAKEN);
+                continue;
+            }
+            if is_fenced(&error) || is_overtaken(&error) {
                 let _ = self.producer.abort_transaction(CALL);
                 return Err(TransactionError::Fenced(error.to_string()));
             }
             let fatal = matches!(&error, KafkaError::Transaction(e) if e.is_fatal());
-            if fatal || Instant::now() >= deadline {
+            if fatal || late {
                 let _ = self.producer.abort_transaction(CALL);
                 return Err(TransactionError::Failed(error.to_string()));
             }
@@ -164,6 +174,7 @@ impl Transactions {
         match error.rdkafka_error_code() {
             _ if Denied::of(error, &self.user, &self.group, TOPICS).is_some() => Abort::Denied,
             _ if is_fenced(error) => Abort::Fenced,
+            _ if is_overtaken(error) => Abort::Overtaken,
             Some(
                 RDKafkaErrorCode::OperationTimedOut
                 | RDKafkaErrorCode::MessageTimedOut
@@ -271,6 +282,7 @@ fn retry(deadline: Instant, mut call: impl FnMut() -> Result<(), AttemptError>) 
     }
 }
 
+/// Whether this instance, or this producer, is not what it believes to be: another one may have its work.
 fn is_fenced(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
@@ -278,13 +290,25 @@ fn is_fenced(error: &KafkaError) -> bool {
             RDKafkaErrorCode::Fenced
                 | RDKafkaErrorCode::ProducerFenced
                 | RDKafkaErrorCode::InvalidProducerEpoch
-                | RDKafkaErrorCode::IllegalGeneration
                 | RDKafkaErrorCode::UnknownMemberId
                 | RDKafkaErrorCode::FencedInstanceId
-                | RDKafkaErrorCode::StaleMemberEpoch
                 | RDKafkaErrorCode::FencedMemberEpoch
-                | RDKafkaErrorCode::RebalanceInProgress
                 | RDKafkaErrorCode::AssignmentLost
+        )
+    )
+}
+
+/// Whether a rebalance went by between the look at the membership and the commit. This instance is still a member, or
+/// the brokers would not know its id, and it still has its partitions: a member gives them up by itself, in a callback that
+/// commits first, before others get them. Only the number of the generation was old, so the same transaction may be tried
+/// again with the new one. Beginning anew instead would mean another rebalance, which overtakes others in turn.
+fn is_overtaken(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::StaleMemberEpoch
+                | RDKafkaErrorCode::RebalanceInProgress
         )
     )
 }
