@@ -28,10 +28,8 @@ use proto::firestore_client::FirestoreClient;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Status};
 
-use super::{DocumentStore, Fields, Guard, StoreError, Stored, Value, Version, Write};
+use super::{DocumentStore, Fields, Guard, MAX_READS, StoreError, Stored, Value, Version, Write};
 
-/// Documents of one `BatchGetDocuments`.
-const READ_CHUNK: usize = 300;
 /// Calls of one read that run at a time.
 const READ_CONCURRENCY: usize = 4;
 /// Documents of one `RunQuery` of a scan. The emulator sorts the whole collection group anew for each: small pages of
@@ -182,7 +180,7 @@ impl FirestoreStore {
 impl DocumentStore for FirestoreStore {
     fn read<'a>(&'a self, paths: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Stored>>, StoreError>> {
         Box::pin(async move {
-            let calls: Vec<_> = paths.chunks(READ_CHUNK).map(|chunk| self.read_chunk(chunk)).collect();
+            let calls: Vec<_> = paths.chunks(MAX_READS).map(|chunk| self.read_chunk(chunk)).collect();
             futures::stream::iter(calls).buffered(READ_CONCURRENCY).try_concat().await
         })
     }

@@ -112,6 +112,9 @@ pub trait DocumentStore: Send + Sync + 'static {
 /// A store that is shared by tasks.
 pub type SharedStore = Arc<dyn DocumentStore>;
 
+/// The most documents of one call that reads. A longer [`DocumentStore::read`] is several calls, and fails when one does.
+pub const MAX_READS: usize = 300;
+
 /// The most writes of one commit.
 pub const MAX_WRITES: usize = 400;
 
