@@ -2,11 +2,11 @@
 //! emulator, and this project's own programs as processes.
 //!
 //! The scenarios share one cluster and its topics, and run one after another. Each ends with an audit of everything so
-//! far, so one that fails because of wrong documents makes those after it fail too: look at the first.
+//! far. One that fails leaves its cluster to no other: the next one gets a new one.
 //!
 //! `cargo test -p storepulse-tests --test end_to_end -- <part of a name>` runs some of them. The programs must have been
 //! built by `cargo build --workspace --bins`, and the one with fail points as the `Makefile` does. Logs are in
-//! `target/tmp/end-to-end/logs` until the next run.
+//! `target/tmp/end-to-end/logs` until the next run, those up to a failure in `target/tmp/end-to-end/failed`.
 
 mod alone;
 mod audited;
@@ -25,13 +25,14 @@ mod under_load;
 mod zombies;
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 use storepulse_local::StoreChoice;
 use storepulse_tests::Pipeline;
 
@@ -154,15 +155,24 @@ const SCENARIOS: &[Scenario] = &[
     ("passwords_are_never_shown", locks::passwords_are_never_shown),
 ];
 
-/// The cluster, brought up by the first scenario that needs it.
+/// The cluster, brought up by the first scenario that needs it, and by the one after a failure.
 enum World {
     None,
     Up(Box<Pipeline>),
     Failed(String),
 }
 
-/// How long each took; the first one's with the start of the cluster.
-static TIMES: Mutex<Vec<(&str, Duration)>> = Mutex::new(Vec::new());
+/// How a scenario ended: how long it took, the first one of a cluster with its start, and why it failed.
+struct Outcome {
+    name: &'static str,
+    time: Duration,
+    failure: Option<String>,
+}
+
+static OUTCOMES: Mutex<Vec<Outcome>> = Mutex::new(Vec::new());
+
+/// Held until this process ends, however it ends.
+static LOCK: Mutex<Option<File>> = Mutex::new(None);
 
 /// A scenario that panicked leaves nothing that the next one could not use.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -175,26 +185,47 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end-to-end");
+    // There may be none.
+    let _ = std::fs::remove_dir_all(dir.join("failed"));
     let world = Arc::new(Mutex::new(World::None));
     let trials = SCENARIOS.iter().map(|(name, scenario)| {
         let (world, dir) = (world.clone(), dir.clone());
         Trial::test(*name, move || {
             let started = Instant::now();
-            let outcome = prove(*scenario, &world, &dir);
-            lock(&TIMES).push((name, started.elapsed()));
-            outcome
+            let outcome = prove(name, *scenario, &world, &dir);
+            let failure = outcome.as_ref().err().map(|failed| failed.cause.clone());
+            lock(&OUTCOMES).push(Outcome { name, time: started.elapsed(), failure });
+            outcome.map_err(|failed| format!("{}\n\n{}", failed.cause, failed.logs).into())
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     // Takes the cluster down; what is in statics would stay.
     *lock(&world) = World::None;
-    for (name, time) in lock(&TIMES).iter() {
+    let outcomes = lock(&OUTCOMES);
+    for Outcome { name, time, .. } in outcomes.iter() {
         println!("{:>6.1} s  {name}", time.as_secs_f64());
+    }
+    // Once more after all the logs, for whom sees the end only.
+    for Outcome { name, failure, .. } in outcomes.iter() {
+        if let Some(cause) = failure {
+            println!("FAILED {name}: {cause}");
+        }
     }
     conclusion.exit_code()
 }
 
-fn prove(scenario: fn(&mut Pipeline) -> anyhow::Result<()>, world: &Mutex<World>, dir: &Path) -> Result<(), Failed> {
+/// Why a scenario failed, and what its processes said last.
+struct Failure {
+    cause: String,
+    logs: String,
+}
+
+fn prove(
+    name: &str,
+    scenario: fn(&mut Pipeline) -> anyhow::Result<()>,
+    world: &Mutex<World>,
+    dir: &Path,
+) -> Result<(), Failure> {
     let mut world = lock(world);
     if matches!(*world, World::None) {
         *world = match bring_up(dir) {
@@ -202,24 +233,37 @@ fn prove(scenario: fn(&mut Pipeline) -> anyhow::Result<()>, world: &Mutex<World>
             Err(error) => World::Failed(format!("{error:#}")),
         };
     }
+    let no_cluster = |error: &str| Failure { cause: format!("there is no cluster: {error}"), logs: String::new() };
     let pipeline = match &mut *world {
         World::Up(pipeline) => pipeline,
-        World::Failed(error) => return Err(format!("there is no cluster: {error}").into()),
-        World::None => return Err("there is no cluster".into()),
+        World::Failed(error) => return Err(no_cluster(error)),
+        World::None => return Err(no_cluster("it was not brought up")),
     };
-    let outcome = pipeline.heal().and_then(|()| scenario(pipeline));
-    outcome.map_err(|error| {
-        pipeline.keep_cluster_logs();
-        format!("{error:#}\n\n{}", pipeline.recent_logs()).into()
-    })
+    // A panic is a failure like any other: it must not leave its cluster to the next one.
+    let outcome = catch_unwind(AssertUnwindSafe(|| pipeline.heal().and_then(|()| scenario(pipeline))));
+    let cause = match outcome {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => "it panicked".to_owned(),
+    };
+    pipeline.keep_cluster_logs();
+    let logs = pipeline.recent_logs();
+    *world = World::None;
+    let kept = dir.join("failed").join(name);
+    let moved = std::fs::create_dir_all(dir.join("failed")).and_then(|()| std::fs::rename(dir.join("logs"), &kept));
+    if let Err(error) = moved {
+        eprintln!("the logs could not be moved to {}: {error}", kept.display());
+    }
+    Err(Failure { cause, logs })
 }
 
 fn bring_up(dir: &Path) -> anyhow::Result<Pipeline> {
     std::fs::create_dir_all(dir)?;
-    let lock = File::create(dir.join("lock"))?;
-    lock.try_lock().context("another run of these tests uses this target directory")?;
-    // Held until this process ends, however it ends.
-    std::mem::forget(lock);
+    if lock(&LOCK).is_none() {
+        let file = File::create(dir.join("lock"))?;
+        file.try_lock().context("another run of these tests uses this target directory")?;
+        *lock(&LOCK) = Some(file);
+    }
     for program in ["analytics", "analytics-failpoints", "simulator", "attacker", "local"] {
         storepulse_tests::program(program)?;
     }
