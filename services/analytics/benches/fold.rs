@@ -61,15 +61,8 @@ fn fold(c: &mut Criterion) {
         })
     });
     group.bench_function("decode_sessions_and_fold", |b| {
-        let limits = Limits {
-            lifetime_ms: 600_000,
-            lifetime_records: 200_000,
-            checkpoint_events: 200_000,
-            story_idle_ms: 60_000,
-            story_max_ms: 900_000,
-        };
         b.iter(|| {
-            let (mut folder, mut table) = (Folder::default(), SessionTable::new(limits));
+            let (mut folder, mut table) = (Folder::default(), SessionTable::new(Limits::default()));
             let mut out = 0;
             for (i, message) in messages.iter().enumerate() {
                 if let Ok(event) = decode(black_box(message), Currency::USD)

@@ -231,14 +231,23 @@ mod tests {
         run: RunArgs,
     }
 
-    fn membership(more: &[&str]) -> Result<Vec<(String, String)>, ConfigError> {
+    fn settings(more: &[&str]) -> RunArgs {
         let needed = ["x", "--kafka-brokers=a:1", "--kafka-ssl-ca-location=a", "--kafka-ssl-certificate-location=a"];
         let needed = needed.into_iter().chain(["--kafka-ssl-key-location=a", "--kafka-sasl-username=a"]);
-        Program::try_parse_from(needed.chain(more.iter().copied())).expect("arguments").run.membership()
+        Program::try_parse_from(needed.chain(more.iter().copied())).expect("arguments").run
+    }
+
+    fn membership(more: &[&str]) -> Result<Vec<(String, String)>, ConfigError> {
+        settings(more).membership()
     }
 
     fn names(membership: &[(String, String)]) -> Vec<&str> {
         membership.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn without_settings_sessions_have_their_default_limits() {
+        assert_eq!(settings(&[]).common.sessions.limits(), Limits::default());
     }
 
     #[test]

@@ -14,6 +14,7 @@
 pub mod aggregate;
 pub mod audit;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod document;
 pub mod failpoint;

@@ -1,15 +1,9 @@
 //! How far behind each partition is, in events and in time.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
+use crate::clock::seconds_since;
 use crate::metrics::Metrics;
-
-/// Milliseconds since the Unix epoch, by this machine's clock.
-pub fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
 
 /// What a worker knows of a partition when it makes a cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +91,7 @@ impl Partition {
         }
         // What waits came after the newest event that is done, and after the last moment when nothing waited.
         let since = self.head.newest.max(self.idle_at);
-        Some((events, since.map(|since| (now - since).max(0) as f64 / 1000.0)))
+        Some((events, since.map(|since| seconds_since(since, now))))
     }
 }
 

@@ -11,8 +11,9 @@ use rdkafka::error::KafkaError;
 use storepulse_events::topics;
 use tokio_util::sync::CancellationToken;
 
-use super::progress::{Backlog, Progress, unix_ms};
+use super::progress::{Backlog, Progress};
 use super::worker::{Worker, WorkerConfig, WorkerCut};
+use crate::clock::{seconds_since, unix_ms};
 use crate::failpoint::{self, Point};
 use crate::health::{Health, State};
 use crate::kafka::denied::{Denied, Refusals};
@@ -94,7 +95,7 @@ pub fn run(config: &StageConfig, metrics: &Metrics, health: &Health, stop: &Canc
     health.set(PART, State::Joining, "");
     while !stop.is_cancelled() {
         let started = Instant::now();
-        match Stage::start(config, metrics, health, stop).and_then(|stage| stage.run()) {
+        match Stage::start(config, metrics, health, stop).and_then(Stage::run) {
             Ok(()) => break,
             Err(error) => {
                 failures = if started.elapsed() > Duration::from_secs(60) { 1 } else { failures + 1 };
@@ -179,7 +180,7 @@ impl Core {
         let now = unix_ms();
         for tally in tallies {
             if let Some(oldest) = tally.oldest {
-                self.metrics.event_to_commit_seconds.observe((now - oldest).max(0) as f64 / 1000.0);
+                self.metrics.event_to_commit_seconds.observe(seconds_since(oldest, now));
             }
             for (name, count) in storepulse_events::Payload::TYPES.iter().zip(tally.events) {
                 self.metrics.events.with_label_values(&[name]).inc_by(count);
@@ -341,6 +342,15 @@ impl<'a> Stage<'a> {
     }
 
     fn run(mut self) -> Result<(), StageError> {
+        let outcome = self.work();
+        if let Err(error) = &outcome {
+            // At once: leaving the group may take its time.
+            tracing::warn!(%error, "aggregation failed; leaving its group");
+        }
+        outcome
+    }
+
+    fn work(&mut self) -> Result<(), StageError> {
         let mut next_commit = Instant::now();
         let mut next_report = Instant::now();
         while !self.stop.is_cancelled() {
@@ -348,6 +358,8 @@ impl<'a> Stage<'a> {
                 match event {
                     Event::Assigned(queues) => self.assigned(queues)?,
                     Event::Revoked(partitions) => self.revoked(&partitions),
+                    // Its offsets are committed by transactions.
+                    Event::NotCommitted(_) => {}
                 }
             }
             if let Some(error) = lock(&self.core.failed).take() {

@@ -62,6 +62,7 @@ pub type OnRevoke = Box<dyn Fn(&[i32], bool) + Send + Sync>;
 enum Change {
     Assigned(Vec<i32>),
     Revoked(Vec<i32>),
+    NotCommitted(Vec<i32>),
 }
 
 /// The callbacks of a [`Group`].
@@ -145,9 +146,10 @@ impl ConsumerContext for GroupContext {
         }
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+    fn commit_callback(&self, result: KafkaResult<()>, list: &TopicPartitionList) {
         if let Err(error) = result {
             tracing::debug!(%error, "offsets were not committed");
+            lock(&self.changes).push(Change::NotCommitted(partitions(list)));
         }
     }
 }
@@ -162,6 +164,9 @@ pub enum Event {
     Assigned(Vec<(i32, Queue)>),
     /// These partitions are no longer this member's.
     Revoked(Vec<i32>),
+    /// Offsets of these partitions, committed without waiting, were refused: in a rebalance the brokers take none, not
+    /// even for partitions that stay.
+    NotCommitted(Vec<i32>),
 }
 
 /// A member of a consumer group, for one topic.
@@ -218,6 +223,7 @@ impl Group {
     fn event(&self, change: Change) -> KafkaResult<Event> {
         let assigned = match change {
             Change::Revoked(partitions) => return Ok(Event::Revoked(partitions)),
+            Change::NotCommitted(partitions) => return Ok(Event::NotCommitted(partitions)),
             Change::Assigned(partitions) => partitions,
         };
         let mut list = TopicPartitionList::new();
@@ -265,5 +271,22 @@ impl Group {
             entry.set_metadata(metadata);
         }
         Ok(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_offsets_are_told_and_accepted_ones_are_not() {
+        let context = GroupContext::default();
+        let mut list = TopicPartitionList::new();
+        [3, 4].iter().for_each(|partition| drop(list.add_partition("deltas", *partition)));
+        context.commit_callback(Ok(()), &list);
+        assert!(lock(&context.changes).is_empty());
+        context.commit_callback(Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::IllegalGeneration)), &list);
+        let changes = std::mem::take(&mut *lock(&context.changes));
+        assert!(matches!(&changes[..], [Change::NotCommitted(partitions)] if *partitions == [3, 4]));
     }
 }

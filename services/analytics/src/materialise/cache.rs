@@ -70,6 +70,12 @@ pub struct Chunk {
     pub since: Vec<(i32, i64)>,
 }
 
+impl Chunk {
+    const fn new(number: u64) -> Self {
+        Self { number, documents: Vec::new(), writes: Vec::new(), since: Vec::new() }
+    }
+}
+
 /// The documents in memory. Times are milliseconds of this machine's clock.
 pub struct Cache {
     /// Least recently changed first.
@@ -217,8 +223,7 @@ impl Cache {
             let size = fields.size() + 256;
             if chunk.writes.len() >= MAX_WRITES || (bytes + size > MAX_COMMIT_BYTES && !chunk.writes.is_empty()) {
                 self.last_chunk += 1;
-                let next =
-                    Chunk { number: self.last_chunk, documents: Vec::new(), writes: Vec::new(), since: Vec::new() };
+                let next = Chunk::new(self.last_chunk);
                 chunks.push(std::mem::replace(&mut chunk, next));
                 bytes = 0;
                 if chunks.len() >= max {
@@ -246,7 +251,7 @@ impl Cache {
 
     fn new_chunk(&mut self) -> Chunk {
         self.last_chunk += 1;
-        Chunk { number: self.last_chunk, documents: Vec::new(), writes: Vec::new(), since: Vec::new() }
+        Chunk::new(self.last_chunk)
     }
 
     /// Takes in that chunk `number` was written, with the new versions in order.

@@ -22,12 +22,7 @@ pub(super) fn backoff_ms(failures: u32, seed: u64) -> i64 {
 }
 
 pub(super) fn count_error(metrics: &Metrics, error: &StoreError) {
-    let kind = match error {
-        StoreError::Conflict(_) => "conflict",
-        StoreError::Unavailable(_) => "unavailable",
-        StoreError::Refused(_) => "refused",
-    };
-    metrics.store_errors.with_label_values(&[kind]).inc();
+    metrics.store_errors.with_label_values(&[error.kind()]).inc();
 }
 
 /// Reads from the store until it answers, and says meanwhile that it does not.
@@ -101,7 +96,7 @@ mod tests {
         fn read<'a>(&'a self, paths: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Stored>>, StoreError>> {
             let mut asked = self.asked.lock().unwrap();
             let number: usize = paths[0].trim_start_matches("a/").parse().unwrap();
-            let fails = number / MAX_READS % 2 == 0 && !asked.contains_key(&paths[0]);
+            let fails = (number / MAX_READS).is_multiple_of(2) && !asked.contains_key(&paths[0]);
             for path in paths {
                 *asked.entry(path.clone()).or_default() += 1;
             }
@@ -139,7 +134,7 @@ mod tests {
         assert_eq!(parts, [0, 300, 600, 900, 1200, 1500], "in order");
         let asked = store.asked.lock().unwrap();
         for (number, path) in paths.iter().enumerate() {
-            assert_eq!(asked[path], if number / MAX_READS % 2 == 0 { 2 } else { 1 }, "{path}");
+            assert_eq!(asked[path], if (number / MAX_READS).is_multiple_of(2) { 2 } else { 1 }, "{path}");
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::ages::Ages;
 use super::cache::{Cache, Capacity, Chunk, Intervals};
 use super::patience::{PatientReader, STORE, backoff_ms, count_error};
-use crate::aggregate::progress::unix_ms;
+use crate::clock::{seconds_since, unix_ms};
 use crate::document::change::DeltaError;
 use crate::document::state::StateError;
 use crate::document::story::StoryLimits;
@@ -158,6 +158,7 @@ struct Partition {
     queue: Queue,
     assignment: u64,
     next: i64,
+    /// What the brokers were last asked to remember; [`NOTHING`] before, and after they refused.
     committed: i64,
     /// Whether the queue was read to the partition's end. Offsets alone can't tell, because the markers of
     /// transactions take offsets too.
@@ -192,6 +193,8 @@ struct Stage<'a> {
     waiting: (Option<Wait>, Instant),
 }
 
+/// See [`Partition::committed`].
+const NOTHING: i64 = -1;
 /// Commits to the store at the same time.
 const PARALLEL: usize = 4;
 /// Records taken before their documents are loaded.
@@ -241,16 +244,20 @@ impl<'a> Stage<'a> {
     }
 
     fn run(mut self) -> Result<(), StageError> {
+        let outcome = self.work();
+        if let Err(error) = &outcome {
+            // At once: leaving the group may take its time.
+            tracing::warn!(%error, "materialisation failed; leaving its group");
+        }
+        outcome
+    }
+
+    fn work(&mut self) -> Result<(), StageError> {
         let mut next_offsets = Instant::now();
         let mut busy = false;
         while !self.stop.is_cancelled() {
             let wait = if busy { Duration::ZERO } else { Duration::from_millis(5) };
-            for event in self.group.poll(wait)? {
-                match event {
-                    Event::Assigned(queues) => self.assigned(queues),
-                    Event::Revoked(partitions) => self.revoked(&partitions),
-                }
-            }
+            self.serve_group(wait)?;
             busy = self.take_answers()?;
             busy |= self.read()?;
             self.flush(false);
@@ -275,12 +282,30 @@ impl<'a> Stage<'a> {
                 tracing::warn!(documents = self.cache.dirty(), "not everything was written; the next start does it");
                 break;
             }
-            self.group.poll(Duration::from_millis(2))?;
+            self.serve_group(Duration::from_millis(2))?;
             self.take_answers()?;
             self.read()?;
             self.flush(true);
         }
+        // All of them: nobody waits for the answers to the commits before.
+        self.partitions.values_mut().for_each(|partition| partition.committed = NOTHING);
         self.commit_offsets(CommitMode::Sync);
+        Ok(())
+    }
+
+    fn serve_group(&mut self, wait: Duration) -> Result<(), StageError> {
+        for event in self.group.poll(wait)? {
+            match event {
+                Event::Assigned(queues) => self.assigned(queues),
+                Event::Revoked(partitions) => self.revoked(&partitions),
+                // The next look commits them again.
+                Event::NotCommitted(partitions) => {
+                    for number in partitions {
+                        self.partitions.entry(number).and_modify(|partition| partition.committed = NOTHING);
+                    }
+                }
+            }
+        }
         Ok(())
     }
 
@@ -291,7 +316,7 @@ impl<'a> Stage<'a> {
         let assignment = self.assignments;
         for (partition, queue) in queues {
             let ages = Ages::default();
-            let fresh = Partition { queue, assignment, next: -1, committed: -1, at_end: false, ages };
+            let fresh = Partition { queue, assignment, next: -1, committed: NOTHING, at_end: false, ages };
             self.partitions.insert(partition, fresh);
         }
         self.metrics.partitions.with_label_values(&[PART]).set(self.partitions.len() as i64);
@@ -336,7 +361,7 @@ impl<'a> Stage<'a> {
                             .map_err(|error| StageError::Delta { partition: *number, offset, error })?;
                         partition.next = offset + 1;
                         partition.at_end = false;
-                        if partition.committed < 0 {
+                        if partition.committed == NOTHING {
                             partition.committed = offset;
                         }
                         partition.ages.push(offset, oldest_timestamp(&message));
@@ -504,8 +529,7 @@ impl<'a> Stage<'a> {
     fn commit_offsets(&mut self, mode: CommitMode) {
         let mut offsets = HashMap::new();
         for (number, partition) in &self.partitions {
-            let parked = self.parked.iter().flatten().filter(|(p, _, _)| p == number).map(|(_, offset, _)| *offset);
-            let next = parked.min().unwrap_or(partition.next);
+            let next = position(self.parked.as_ref(), *number, partition);
             if next < 0 {
                 continue;
             }
@@ -541,7 +565,7 @@ impl<'a> Stage<'a> {
             for (_, (partition, offset)) in sent.documents.iter().zip(&sent.since).filter(|(id, _)| id.tier() == tier) {
                 written += 1;
                 if let Some(time) = self.partitions.get(partition).and_then(|p| p.ages.at(*offset)) {
-                    latency.observe((now - time).max(0) as f64 / 1000.0);
+                    latency.observe(seconds_since(time, now));
                 }
             }
             self.metrics.documents_written.with_label_values(&[tier.as_str()]).inc_by(written);
@@ -582,8 +606,7 @@ impl<'a> Stage<'a> {
         let (ends, now) = (self.group.ends(), unix_ms());
         let (mut records, mut oldest, mut unread) = (0, 0.0_f64, false);
         for (number, partition) in &mut self.partitions {
-            let parked = self.parked.iter().flatten().filter(|(p, _, _)| p == number).map(|(_, offset, _)| *offset);
-            let done = self.cache.committable(*number, parked.min().unwrap_or(partition.next));
+            let done = self.cache.committable(*number, position(self.parked.as_ref(), *number, partition));
             let first = partition.ages.done(done);
             // Offsets alone can't tell that all is done, because the markers of transactions take offsets.
             let rests = partition.at_end && done == partition.next;
@@ -596,7 +619,7 @@ impl<'a> Stage<'a> {
             self.metrics.lag_deltas.with_label_values(&[&label]).set(lag);
             records += lag;
             unread |= !partition.at_end;
-            let seconds = if rests { Some(0.0) } else { first.map(|first| (now - first).max(0) as f64 / 1000.0) };
+            let seconds = if rests { Some(0.0) } else { first.map(|first| seconds_since(first, now)) };
             if let Some(seconds) = seconds {
                 self.metrics.lag_deltas_seconds.with_label_values(&[&label]).set(seconds);
                 oldest = oldest.max(seconds);
@@ -608,6 +631,12 @@ impl<'a> Stage<'a> {
         let count = self.partitions.len();
         self.health.set(PART, state, format!("{count} partitions, {records} records behind, {oldest:.0} s"));
     }
+}
+
+/// The offset up to which the changes of partition `number` are in the cache; below 0 before the first.
+fn position(parked: Option<&Parked>, number: i32, partition: &Partition) -> i64 {
+    let parked = parked.into_iter().flatten().filter(|(p, _, _)| *p == number).map(|(_, offset, _)| *offset);
+    parked.min().unwrap_or(partition.next)
 }
 
 /// The time of the oldest event behind a record, in milliseconds since the Unix epoch; else the record's own.

@@ -29,6 +29,19 @@ pub struct Limits {
     pub story_max_ms: i64,
 }
 
+/// What the service has when nothing is set.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lifetime_ms: 600_000,
+            lifetime_records: 200_000,
+            checkpoint_events: 200_000,
+            story_idle_ms: 60_000,
+            story_max_ms: 900_000,
+        }
+    }
+}
+
 /// A part of a session's story on its way to its document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoryPatch {

@@ -86,6 +86,17 @@ pub enum StoreError {
     Refused(String),
 }
 
+impl StoreError {
+    /// Its name in metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Conflict(_) => "conflict",
+            Self::Unavailable(_) => "unavailable",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::Refused(_)) { Self::config(error) } else { Self::runtime(error) }
