@@ -41,6 +41,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
+use crate::random::Random;
 use crate::wait;
 
 /// Which calls.
@@ -114,25 +115,14 @@ struct Plan {
     how: How,
 }
 
-#[derive(Default)]
 struct State {
     plans: Vec<Plan>,
-    /// SplitMix64.
-    random: u64,
+    random: Random,
     injected: BTreeMap<String, u64>,
     passed: u64,
 }
 
 impl State {
-    /// A number from 0 to 1.
-    fn unit(&mut self) -> f64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
     /// What happens to a call: the first plan that strikes.
     fn strike(&mut self, path: &str) -> Option<Fault> {
         for index in 0..self.plans.len() {
@@ -142,7 +132,7 @@ impl State {
             }
             let strikes = match how {
                 How::Next(left) => left > 0,
-                How::Probability(probability) => self.unit() < probability,
+                How::Probability(probability) => self.random.unit() < probability,
                 How::Always => true,
             };
             if strikes {
@@ -209,7 +199,8 @@ impl FaultProxy {
             .build()
             .context("starting the fault proxy")?;
         let reserved = socket(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        let state = State { random: seed, ..State::default() };
+        let random = Random::new(seed);
+        let state = State { plans: Vec::new(), random, injected: BTreeMap::new(), passed: 0 };
         let proxy = Self {
             address: reserved.local_addr()?,
             shared: Arc::new(Shared { upstream: upstream.to_owned(), state: Mutex::new(state), cut: Mutex::default() }),

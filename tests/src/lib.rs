@@ -12,6 +12,7 @@
 //! - [`Secrets`]: looks for passwords wherever they must not be.
 //! - [`wait`]: waiting for a condition, with a deadline; nothing here sleeps in the hope that something has happened.
 //! - [`cleanup`]: Ctrl-C leaves nothing running.
+//! - [`machine`], [`page`], [`random`]: what campaign and benchmark both need.
 //! - [`bench`]: the same programs and cluster, measured against named bounds: `make bench`.
 //!
 //! The tests themselves are in `tests/end_to_end`. Start reading at [`Pipeline`].
@@ -23,8 +24,11 @@ pub mod cleanup;
 pub mod fault_proxy;
 pub mod http;
 pub mod letters;
+pub mod machine;
 mod metrics;
+pub mod page;
 mod pipeline;
+pub mod random;
 mod reckoning;
 mod secrets;
 mod service;
@@ -34,4 +38,4 @@ pub use metrics::Metrics;
 pub use pipeline::{Audit, Difference, Pipeline, Run, counter};
 pub use reckoning::Reckoning;
 pub use secrets::Secrets;
-pub use service::{Ended, Service, Spec, program, runs};
+pub use service::{Ended, Service, Spec, program, runs, variable};

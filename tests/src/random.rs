@@ -25,6 +25,11 @@ impl Random {
         least + self.number() % (most - least + 1)
     }
 
+    /// A number from 0 to 1, without 1.
+    pub const fn unit(&mut self) -> f64 {
+        (self.number() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// One of several. There must be one.
     pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.between(0, all.len() as u64 - 1) as usize]

@@ -68,6 +68,15 @@ impl Spec {
     }
 }
 
+/// Reads a variable of the environment as command lines have it: `NAME=VALUE`.
+///
+/// # Errors
+/// When there is no `=`.
+pub fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// How a process ended, and what it said.
 #[derive(Debug, Clone)]
 pub struct Ended {

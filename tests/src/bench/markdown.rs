@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{Report, number};
+use crate::page::{between, replaced};
 
 const BEGIN: &str = "<!-- Written by `make bench`: do not edit from here … -->";
 const END: &str = "<!-- … to here. -->";
@@ -10,20 +11,13 @@ const END: &str = "<!-- … to here. -->";
 /// The page `before` with this report in place of the former one; a new page when there is none.
 pub fn page(before: Option<&str>, report: &Report) -> String {
     let part = part(report);
-    let around = before.and_then(|text| {
-        let (head, rest) = text.split_once(BEGIN)?;
-        let (_, tail) = rest.split_once(END)?;
-        Some((head, tail))
-    });
-    match around {
-        Some((head, tail)) => format!("{head}{part}{tail}"),
-        None => format!("# Benchmarks\n\n{part}\n"),
-    }
+    let page = before.and_then(|before| replaced(before, BEGIN, END, &part));
+    page.unwrap_or_else(|| format!("# Benchmarks\n\n{}\n", between(BEGIN, END, &part)))
 }
 
 fn part(report: &Report) -> String {
     let mut text = format!(
-        "{BEGIN}\n\nMeasured {} on {}. Build profile: `{}`. Wall time of the run: {:.0} min.\n\n\
+        "Measured {} on {}. Build profile: `{}`. Wall time of the run: {:.0} min.\n\n\
          ![each figure as a multiple of what it should reach](benchmarks.svg)\n\n\
          | what | measured | bound | ratio | reach | met? |\n|---|---|---|---|---|---|\n",
         report.started_at,
@@ -65,8 +59,6 @@ fn part(report: &Report) -> String {
     for failure in &report.failures {
         let _ = write!(text, "\n**Not measured:** {failure}\n");
     }
-    text.push('\n');
-    text.push_str(END);
     text
 }
 

@@ -10,7 +10,7 @@
 //! - [`topic`]: what stands in the event topic, and filling it.
 //! - [`produce`]: the simulator into the cluster, and Kafka's own tool. [`documents`]: with Firestore's emulator.
 //!   [`memory`]: memory, and whether the cost of an event stays the same.
-//! - [`cpu`]: what a process has used. [`machine`]: the machine. [`report`]: figures, bounds, and whether they reach.
+//! - [`cpu`]: what a process has used. [`crate::machine`]: the machine. [`report`]: figures, bounds, and whether they reach.
 //!   [`svg`] and [`markdown`]: the same for readers.
 //!
 //! # How it measures
@@ -25,11 +25,11 @@ pub mod cpu;
 pub mod documents;
 pub mod drain;
 pub mod ground;
-pub mod machine;
 pub mod markdown;
 pub mod memory;
 pub mod options;
 pub mod pass;
+pub mod plain;
 pub mod produce;
 pub mod profile;
 pub mod pure;

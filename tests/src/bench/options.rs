@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::variable;
+
 /// Measures storepulse on this machine, each figure beside a bound that is measured in the same run.
 ///
 /// It uses the programs beside itself, so build them all, with the same profile: `make bench` does. It brings up a
@@ -114,9 +116,4 @@ impl Options {
     pub fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
     }
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }

@@ -7,16 +7,15 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use storepulse_analytics::fold::Folder;
 use storepulse_analytics::session::{Limits, SessionTable};
-use storepulse_events::{
-    CartChange, Category, Currency, Event, Location, Payload, Product, Purchase, Timestamp, decode,
-};
+use storepulse_events::{Currency, Event, Payload, decode};
 
 use super::cpu::Cpu;
 use super::ground::Programs;
 use super::options::Options;
+use super::plain::{self, SerdeJson};
 use super::report::{Cost, Line, Reach, Row};
 use super::say;
 use crate::Spec;
@@ -137,17 +136,12 @@ pub fn decoding(programs: &mut Programs) -> anyhow::Result<Vec<Row>> {
         .collect::<Result<_, _>>()
         .map_err(|error| anyhow::anyhow!("an event of the simulator is none: {error:?}"))?;
     let count = messages.len() as u64;
-    let bound = best(count, || messages.iter().zip(&kinds).filter(|(message, kind)| plain(message, **kind)).count())?;
+    let bound = best(count, || {
+        messages.iter().zip(&kinds).filter(|(message, kind)| plain::read(&mut SerdeJson, message, **kind)).count()
+    })?;
     let decoded = best(count, || messages.iter().filter(|message| decode(message, Currency::USD).is_ok()).count())?;
     let folded = best(count, || fold(&messages, None))?;
-    let limits = Limits {
-        lifetime_ms: 600_000,
-        lifetime_records: 200_000,
-        checkpoint_events: 200_000,
-        story_idle_ms: 60_000,
-        story_max_ms: 900_000,
-    };
-    let with_sessions = best(count, || fold(&messages, Some(SessionTable::new(limits))))?;
+    let with_sessions = best(count, || fold(&messages, Some(SessionTable::new(Limits::default()))))?;
     let bytes: usize = messages.iter().map(Vec::len).sum();
     let (unit, bound_is) = ("events/s per core", "serde_json into the same types, nothing else");
     Ok(vec![Row {
@@ -182,66 +176,6 @@ fn fold(messages: &[Vec<u8>], mut table: Option<SessionTable>) -> usize {
         }
     }
     out
-}
-
-/// An event of a known type, with the project's own types for what is in it, and serde's own way to read it.
-#[derive(Deserialize)]
-#[allow(dead_code, reason = "what is decoded is thrown away")]
-struct Plain<'a, P> {
-    #[serde(borrow)]
-    event_id: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    session_id: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    user_id: std::borrow::Cow<'a, str>,
-    timestamp: Timestamp,
-    #[serde(borrow)]
-    location: Location<'a>,
-    parameters: P,
-}
-
-#[derive(Deserialize)]
-#[allow(dead_code, reason = "what is decoded is thrown away")]
-struct Started<'a> {
-    #[serde(borrow)]
-    user_agent: std::borrow::Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-#[allow(dead_code, reason = "what is decoded is thrown away")]
-struct CategoryViewed<'a> {
-    #[serde(borrow)]
-    category: Category<'a>,
-}
-
-#[derive(Deserialize)]
-#[allow(dead_code, reason = "what is decoded is thrown away")]
-struct ProductViewed<'a> {
-    #[serde(borrow)]
-    product: Product<'a>,
-}
-
-#[derive(Deserialize)]
-#[allow(dead_code, reason = "what is decoded is thrown away")]
-struct Ended {
-    seconds_duration: u32,
-}
-
-/// Decodes a message whose type is number `kind` of [`Payload::TYPES`]; says whether it could be.
-fn plain(message: &[u8], kind: usize) -> bool {
-    fn read<'a, P: Deserialize<'a>>(message: &'a [u8]) -> bool {
-        // Faster than `from_slice`, which checks each string by itself.
-        let text = std::str::from_utf8(message);
-        text.is_ok_and(|text| black_box(serde_json::from_str::<Plain<'a, P>>(text)).is_ok())
-    }
-    match kind {
-        0 => read::<Started<'_>>(message),
-        1 => read::<CategoryViewed<'_>>(message),
-        2 => read::<ProductViewed<'_>>(message),
-        3 | 4 => read::<CartChange<'_>>(message),
-        5 => read::<Purchase<'_>>(message),
-        _ => read::<Ended>(message),
-    }
 }
 
 /// The event of a cart whose length is nearest to 557 bytes, the mean of the system that this one replaces.
@@ -336,7 +270,8 @@ mod tests {
     #[test]
     fn the_bounds_do_the_same_work() {
         let event = decode(EVENT.as_bytes(), Currency::USD).unwrap();
-        assert!(plain(EVENT.as_bytes(), event.payload.type_index()) && !plain(EVENT.as_bytes(), 5));
+        let read = |kind| plain::read(&mut SerdeJson, EVENT.as_bytes(), kind);
+        assert!(read(event.payload.type_index()) && !read(5));
         let written = serde_json::to_vec(&Wire::of(&event).unwrap()).unwrap();
         assert_eq!(decode(&written, Currency::USD).unwrap(), event);
         assert_eq!(typical(&[EVENT.into()]), Some(EVENT.as_bytes()));

@@ -6,9 +6,10 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::cpu::Cpu;
-use super::machine::Machine;
 use super::options::Part;
 use super::say;
+use crate::machine::Machine;
+use crate::page::thousands;
 
 /// Everything that was measured in one run.
 #[derive(Clone, Debug, Serialize)]
@@ -173,10 +174,7 @@ pub fn number(value: f64) -> String {
     }
     let (magnitude, sign) = (value.abs(), if value < 0.0 { "-" } else { "" });
     if magnitude >= 1000.0 {
-        let digits = format!("{magnitude:.0}");
-        let grouped: Vec<&str> =
-            digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).unwrap_or_default()).collect();
-        return format!("{sign}{}", grouped.join(","));
+        return format!("{sign}{}", thousands(magnitude.round() as u64));
     }
     let places = match magnitude {
         m if m >= 100.0 => 0,

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use storepulse_local::StoreChoice;
-use storepulse_tests::Pipeline;
 use storepulse_tests::chaos::plan::Kind;
 use storepulse_tests::chaos::{Campaign, Options, Report, SWITCHES};
+use storepulse_tests::{Pipeline, variable};
 
 /// Faults of every kind, drawn from a seed, while events stream through a cluster of its own; then the audit.
 #[derive(Debug, Parser)]
@@ -93,11 +93,6 @@ impl Cli {
         let own = std::env::current_exe()?;
         Ok(own.ancestors().nth(2).context("this program is in no directory")?.join("chaos"))
     }
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it is not NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Short enough to be typed.

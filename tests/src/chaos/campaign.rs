@@ -7,9 +7,10 @@ use anyhow::Context as _;
 
 use super::memory::Role;
 use super::plan::{self, Fault};
-use super::report::{Audited, FaultRecord, Machine, Outage, Report, clock};
+use super::report::{Audited, FaultRecord, Outage, Report, clock};
 use super::world::World;
 use super::{Options, fleet, stream};
+use crate::machine::Machine;
 use crate::{Pipeline, Reckoning, counter};
 
 /// For the stream to come as far as the next fault.

@@ -17,12 +17,11 @@ mod fleet;
 pub mod memory;
 mod options;
 pub mod plan;
-pub mod random;
 mod report;
 mod stream;
 mod world;
 
 pub use campaign::Campaign;
 pub use options::{Options, SWITCHES};
-pub use report::{Audited, FaultRecord, Machine, Outage, Report};
+pub use report::{Audited, FaultRecord, Outage, Report};
 pub use world::World;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Instances of analytics at most.
 pub const MOST_INSTANCES: usize = 3;

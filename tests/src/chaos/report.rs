@@ -9,45 +9,12 @@ use super::Options;
 use super::memory::Peak;
 use super::plan::{Kind, What};
 use crate::Difference;
+use crate::machine::Machine;
+use crate::page::{between, replaced, thousands};
 
 /// Around the part of `docs/reliability.md` that a campaign makes.
 const BEGIN: &str = "<!-- Written by `make chaos`: do not edit from here … -->";
 const END: &str = "<!-- … to here. -->";
-
-/// The machine that it ran on.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Machine {
-    /// Cores that this process may use.
-    pub cores: usize,
-    /// Bytes of memory.
-    pub memory: u64,
-    /// Operating system and its version.
-    pub kernel: String,
-}
-
-impl Machine {
-    /// This one.
-    pub fn here() -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let kilobytes = read("/proc/meminfo")
-            .lines()
-            .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
-        let kernel =
-            format!("{} {}", read("/proc/sys/kernel/ostype").trim(), read("/proc/sys/kernel/osrelease").trim());
-        Self {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            memory: kilobytes.unwrap_or(0) * 1024,
-            kernel: kernel.trim().to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Machine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gib = self.memory as f64 / (1_u64 << 30) as f64;
-        write!(f, "{} cores, {gib:.0} GiB of memory, {}", self.cores, self.kernel)
-    }
-}
 
 /// A fault that was done.
 #[derive(Debug, Clone, Serialize)]
@@ -215,7 +182,7 @@ impl Report {
             ("version", self.version.clone()),
             ("machine", self.machine.to_string()),
             ("time", clock(self.seconds)),
-            ("faults", format!("{} of {}", grouped(self.faults.len() as u64), self.options.faults)),
+            ("faults", format!("{} of {}", thousands(self.faults.len() as u64), self.options.faults)),
             ("together with another", self.faults.iter().filter(|fault| fault.together).count().to_string()),
             ("without any fault", self.calm()),
         ];
@@ -225,13 +192,17 @@ impl Report {
                 false => "at least; who was killed told no more",
             };
             all.extend([
-                ("events", grouped(audited.events)),
-                ("duplicates", grouped(audited.duplicates)),
-                ("malformed", grouped(audited.rejected)),
-                ("dead letters compared", grouped(audited.dead_letters as u64)),
+                ("events", thousands(audited.events)),
+                ("duplicates", thousands(audited.duplicates)),
+                ("malformed", thousands(audited.rejected)),
+                ("dead letters compared", thousands(audited.dead_letters as u64)),
                 (
                     "documents compared",
-                    format!("{} ({} sessions)", grouped(audited.documents as u64), grouped(audited.sessions as u64)),
+                    format!(
+                        "{} ({} sessions)",
+                        thousands(audited.documents as u64),
+                        thousands(audited.sessions as u64)
+                    ),
                 ),
                 ("ledgers", reckoning.to_owned()),
             ]);
@@ -246,13 +217,13 @@ impl Report {
                 format!(
                     "{} s, {} events meanwhile; an instance took {} of at most {}; caught up {recovery}",
                     outage.seconds,
-                    grouped(outage.events),
+                    thousands(outage.events),
                     mib(outage.peak),
                     mib(outage.bound)
                 ),
             ));
         }
-        all.push(("differences", grouped(self.difference_count as u64)));
+        all.push(("differences", thousands(self.difference_count as u64)));
         if let Some(faults) = self.found_after_faults {
             all.push(("found after", format!("{faults} faults")));
         }
@@ -271,13 +242,9 @@ impl Report {
 
     /// The page `before` with this report in place of the former one; where there is none, the report alone.
     pub fn page(&self, before: Option<&str>) -> String {
-        let around = before.and_then(|text| {
-            let (head, rest) = text.split_once(BEGIN)?;
-            let (_, tail) = rest.split_once(END)?;
-            Some((head, tail))
-        });
-        let (head, tail) = around.unwrap_or(("", "\n"));
-        format!("{head}{BEGIN}\n\n{}\n{END}{tail}", self.markdown())
+        let part = self.markdown();
+        let page = before.and_then(|before| replaced(before, BEGIN, END, &part));
+        page.unwrap_or_else(|| between(BEGIN, END, &part) + "\n")
     }
 
     /// The report as Markdown.
@@ -363,20 +330,7 @@ pub(super) fn clock(seconds: f64) -> String {
 }
 
 fn mib(bytes: u64) -> String {
-    format!("{} MiB", grouped(bytes >> 20))
-}
-
-/// A number with commas between thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    format!("{} MiB", thousands(bytes >> 20))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use serde_json::Value as Json;
 
 use super::memory::{Role, Watch};
-use super::random::Random;
+use crate::random::Random;
 use crate::{Metrics, Pipeline, Reckoning, Run, Service};
 
 /// For a process to be gone.
