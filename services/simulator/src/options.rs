@@ -214,10 +214,9 @@ pub struct ProducerOptions {
     #[arg(long, env = "KAFKA_COMPRESSION_TYPE", value_name = "KAFKA_COMPRESSION_TYPE", default_value = "lz4",
           value_parser = ["none", "gzip", "snappy", "lz4", "zstd"])]
     pub kafka_compression_type: String,
-    /// How long a batch waits for more messages, in milliseconds
-    #[arg(long, env = "KAFKA_LINGER_MS", value_name = "KAFKA_LINGER_MS", default_value_t = 10,
-          value_parser = whole::<u32>(0..=10_000))]
-    pub kafka_linger_ms: u32,
+    /// How long a batch waits for more messages, in milliseconds [default: 10, and 100 with --flat-out]
+    #[arg(long, env = "KAFKA_LINGER_MS", value_name = "KAFKA_LINGER_MS", value_parser = whole::<u32>(0..=10_000))]
+    pub kafka_linger_ms: Option<u32>,
     /// How long a message is retried before it counts as a delivery error, in seconds
     #[arg(long, env = "KAFKA_DELIVERY_TIMEOUT_SECONDS", value_name = "KAFKA_DELIVERY_TIMEOUT_SECONDS", default_value_t = 300,
           value_parser = whole::<u32>(1..=86_400))]
@@ -317,7 +316,7 @@ impl Options {
         }
         let kafka = self.kafka.known()?;
         let client = kafka.client_config().map_err(|e| e.to_string())?;
-        Ok(Some(crate::sink::producer_config(&client, &self.producer)))
+        Ok(Some(crate::sink::producer_config(&client, &self.producer, settings.pace)))
     }
 }
 

@@ -198,8 +198,8 @@ impl Pacer {
             self.started -= ahead;
             *skipped -= ahead;
         }
-        // Sleeping for less than a millisecond costs more than it is worth; several messages then go together.
-        (ahead > 0).then(|| Instant::now() + Duration::from_micros(ahead.clamp(1_000, 50_000) as u64))
+        // Waking up for each message costs more than it is worth; those of some milliseconds go together.
+        (ahead > 0).then(|| Instant::now() + Duration::from_micros(ahead.clamp(5_000, 50_000) as u64))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Analytics reads a full topic to its end, into a store that accepts everything; and the bound, a bare consumer.
 //!
 //! 1. The simulator fills the event topic. That also warms up the brokers' path of writing.
-//! 2. The bare consumer reads it once, uncounted: the brokers' JVMs compile their path of reading, and the pages of the
-//!    log are in memory. Analytics runs once, uncounted, for the path of transactions.
+//! 2. Bare consumer and analytics, uncounted: the brokers' JVMs compile the paths of reading and of transactions, and
+//!    the pages of the log are in memory.
 //! 3. Bare consumer and analytics in turns, each in a new process, analytics in a new group. The pass with the median
 //!    cost counts.
 //! 4. Where there is perf, one more pass of analytics, recorded, says where its time goes.
@@ -25,6 +25,8 @@ use super::report::{Cost, Line, Reach, Row};
 use super::{bare, profile, say, topic};
 use crate::Spec;
 
+/// Passes that do not count: in the first ones of anything the brokers' JVMs still compile.
+pub const WARM_UPS: u32 = 2;
 /// The longest that the bare consumer may take.
 const BARE: Duration = Duration::from_secs(600);
 
@@ -34,9 +36,11 @@ const BARE: Duration = Duration::from_secs(600);
 /// When a program fails, or does not come to an end.
 pub fn measure(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row>> {
     let events = topic::fill(ground, topics::EVENTS, options.events, &[])?;
-    say("warming up: one pass of each, uncounted");
-    bare_pass(ground, events)?;
-    analytics_pass(ground, events, options, None)?;
+    say(format!("warming up: {WARM_UPS} passes of each, uncounted"));
+    for _ in 0..WARM_UPS {
+        bare_pass(ground, events)?;
+        analytics_pass(ground, events, options, None)?;
+    }
     let (mut bare, mut analytics, mut bytes) = (Vec::new(), Vec::new(), 0.0);
     for _ in 0..options.passes {
         let (pass, mean) = bare_pass(ground, events)?;
@@ -87,7 +91,7 @@ fn row((events, bytes): (u64, f64), idle: f64, bare: &Pass, analytics: &Pass, op
         notes: vec![
             format!(
                 "{events} events of {bytes:.0} bytes (mean), in the topic before the start. The median of {} passes, \
-                 after one of each that does not count.",
+                 after {WARM_UPS} of each that do not count.",
                 options.passes
             ),
             format!(

@@ -1,7 +1,7 @@
 //! The simulator into the secured cluster; and the bound, Kafka's own `ProducerPerformance`.
 //!
 //! Both send as many records to an empty topic of 12 partitions and three copies, with `acks=all`, idempotent, lz4,
-//! batches of up to a megabyte that wait 10 ms, as the same user with the same certificate. `ProducerPerformance` takes its
+//! batches of up to a megabyte that wait 100 ms, as the same user with the same certificate. `ProducerPerformance` takes its
 //! records at random from a file of the simulator's events, so sizes and how well they compress are the same; it has
 //! nothing to make, and its records have no keys, so it fills one batch after another. They run in turns; each pass is a
 //! new process, and the pass with the median rate counts.
@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::cpu::{Cpu, Machine};
+use super::drain::WARM_UPS;
 use super::ground::Ground;
 use super::options::Options;
 use super::report::{Cost, Line, Reach, Row};
@@ -44,8 +45,8 @@ pub fn measure(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row
     let payloads = payloads(ground)?;
     let config = ClientFiles::write(ground)?;
     let (mut simulator, mut kafka) = (Vec::new(), Vec::new());
-    say("producing: one pass of each to warm up, uncounted");
-    for number in 0..=options.passes {
+    say(format!("producing: {WARM_UPS} passes of each to warm up, uncounted"));
+    for number in 0..WARM_UPS + options.passes {
         let topic = topic::make(ground, "produce")?;
         let spec = topic::simulator(ground, &topic, events, 1, &[]);
         let pass = pass(ground, |ground| {
@@ -61,7 +62,7 @@ pub fn measure(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row
             rate_of_kafka(&said).context("ProducerPerformance does not say its rate")
         })?;
         say(format!("ProducerPerformance: {}", told(&bound, events)));
-        if number > 0 {
+        if number >= WARM_UPS {
             simulator.push(pass);
             kafka.push(bound);
         }
@@ -86,7 +87,7 @@ pub fn measure(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row
         notes: vec![
             format!(
                 "{events} events into an empty topic, by two worker processes; ProducerPerformance is one process. The \
-                 median of {} passes in turns, after one of each that does not count. Each says its own rate.",
+                 median of {} passes in turns, after {WARM_UPS} of each that do not count. Each says its own rate.",
                 options.passes
             ),
             format!(
@@ -189,7 +190,7 @@ impl ClientFiles {
             ("acks", "all".to_owned()),
             ("enable.idempotence", "true".to_owned()),
             ("compression.type", "lz4".to_owned()),
-            ("linger.ms", "10".to_owned()),
+            ("linger.ms", "100".to_owned()),
             ("batch.size", "1000000".to_owned()),
             ("max.request.size", "1048576".to_owned()),
             ("buffer.memory", "268435456".to_owned()),

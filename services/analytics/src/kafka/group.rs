@@ -282,7 +282,9 @@ mod tests {
     fn refused_offsets_are_told_and_accepted_ones_are_not() {
         let context = GroupContext::default();
         let mut list = TopicPartitionList::new();
-        [3, 4].iter().for_each(|partition| drop(list.add_partition("deltas", *partition)));
+        for partition in [3, 4] {
+            list.add_partition("deltas", partition);
+        }
         context.commit_callback(Ok(()), &list);
         assert!(lock(&context.changes).is_empty());
         context.commit_callback(Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::IllegalGeneration)), &list);

@@ -20,6 +20,7 @@ use super::{Sink, SinkError};
 use crate::delivery::Message;
 use crate::fact::{Fact, Line};
 use crate::options::ProducerOptions;
+use crate::settings::Pace;
 use crate::tally::Tally;
 
 /// The most messages in flight; a power of two. At 600 bytes each it bounds a worker's queue to about 40 MB.
@@ -27,19 +28,33 @@ const WINDOW: usize = 1 << 16;
 /// Messages between two looks at the acknowledgements.
 const POLL_EVERY: u32 = 128;
 
+/// Acknowledged batches taken in at once: one of each of the topic's partitions, and some.
+const BATCHES: usize = 16;
+/// The wait for acknowledgements when too much is in flight.
+const FULL: Duration = Duration::from_millis(1);
+
 const PENDING: u8 = 0;
 const ACKNOWLEDGED: u8 = 1;
 const FAILED: u8 = 2;
 
-/// Adds what the producer needs to a client's configuration.
-pub fn producer_config(client: &ClientConfig, options: &ProducerOptions) -> ClientConfig {
+/// How long a batch waits for more messages, in milliseconds, if nothing else is asked for. Without a pace nobody waits
+/// for a single event, and larger batches cost everyone less: two thirds more events a second with 100 ms than with 10.
+const fn usual_linger_ms(pace: Pace) -> u32 {
+    match pace {
+        Pace::Speed(_) | Pace::Rate(_) => 10,
+        Pace::FlatOut => 100,
+    }
+}
+
+/// Adds what a producer that sends at some pace needs to a client's configuration.
+pub fn producer_config(client: &ClientConfig, options: &ProducerOptions, pace: Pace) -> ClientConfig {
     let mut config = client.clone();
     let timeout_ms = u64::from(options.kafka_delivery_timeout_seconds) * 1000;
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("compression.type", &options.kafka_compression_type)
-        .set("linger.ms", options.kafka_linger_ms.to_string())
+        .set("linger.ms", options.kafka_linger_ms.unwrap_or(usual_linger_ms(pace)).to_string())
         .set("batch.size", "1000000")
         .set("batch.num.messages", "20000")
         .set("queue.buffering.max.messages", (2 * WINDOW).to_string())
@@ -190,8 +205,14 @@ impl KafkaSink {
         Some(KafkaError::MessageProduction(code).into())
     }
 
-    fn poll(&mut self, wait: Duration, tally: &mut Tally) {
-        self.producer.poll(wait);
+    /// Takes in what has been acknowledged. The client's own `poll` must not wait: it spins through the last part of a
+    /// millisecond, which at a thousand events a second is a fifth of a core. Without waiting it takes one batch at most.
+    fn serve(&self) {
+        (0..BATCHES).for_each(|_| self.producer.poll(Duration::ZERO));
+    }
+
+    fn poll(&mut self, tally: &mut Tally) {
+        self.serve();
         self.until_poll = POLL_EVERY;
         self.count_settled(tally);
     }
@@ -206,13 +227,14 @@ impl Sink for KafkaSink {
     ) -> Result<bool, SinkError> {
         self.until_poll -= 1;
         if self.until_poll == 0 {
-            self.poll(Duration::ZERO, tally);
+            self.poll(tally);
         }
         while self.facts.len() >= WINDOW {
             if stopped() {
                 return Ok(false);
             }
-            self.poll(Duration::from_millis(2), tally);
+            std::thread::sleep(FULL);
+            self.poll(tally);
         }
         let slot = &self.producer.context().states[self.next % WINDOW];
         slot.store(PENDING, Ordering::Release);
@@ -225,7 +247,8 @@ impl Sink for KafkaSink {
                         return Ok(false);
                     }
                     record = refused;
-                    self.producer.poll(Duration::from_millis(2));
+                    std::thread::sleep(FULL);
+                    self.serve();
                 }
                 Err((error, _)) => return Err(self.fatal().unwrap_or_else(|| error.into())),
             }
@@ -237,12 +260,13 @@ impl Sink for KafkaSink {
     }
 
     fn settle(&mut self, tally: &mut Tally) -> Result<(), SinkError> {
-        self.poll(Duration::ZERO, tally);
+        self.poll(tally);
         self.fatal().map_or(Ok(()), Err)
     }
 
     fn idle(&mut self, deadline: Instant) {
-        self.producer.poll(deadline.saturating_duration_since(Instant::now()));
+        std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        self.serve();
     }
 
     fn in_flight(&self) -> usize {
