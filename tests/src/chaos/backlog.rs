@@ -13,11 +13,17 @@ use crate::by_hand::{self, Quiet, Variables};
 /// For an answer of a broker; one that is down gives none.
 const ANSWER: Duration = Duration::from_secs(3);
 
+/// Looks without an answer after which a client is replaced.
+const PATIENCE: u32 = 3;
+
 /// Offsets of a topic's partitions.
 type Offsets = BTreeMap<i32, i64>;
 
 /// Looks at how far both stages are. It joins no group and commits nothing.
 pub struct Backlog {
+    variables: Vec<(String, String)>,
+    /// Looks in a row that got no answer.
+    failures: u32,
     events: BaseConsumer<Quiet>,
     deltas: BaseConsumer<Quiet>,
     partitions: BTreeMap<&'static str, Vec<i32>>,
@@ -37,19 +43,7 @@ impl Backlog {
     /// # Errors
     /// When the papers can't be used, or the cluster does not describe its topics.
     pub fn new(variables: &Variables) -> anyhow::Result<Self> {
-        let consumer = |group: &str| -> anyhow::Result<BaseConsumer<Quiet>> {
-            let mut config = by_hand::client_config(variables)?;
-            config
-                .set("group.id", group)
-                .set("enable.auto.commit", "false")
-                // What is committed may stand behind an open transaction of somebody dead: ends are those of all records.
-                .set("isolation.level", "read_uncommitted")
-                // It asks all the time; what it waits for while a broker is away should not be its own patience.
-                .set("reconnect.backoff.max.ms", "1000");
-            Ok(config.create_with_context(Quiet)?)
-        };
-        let events = consumer(topics::ANALYTICS_GROUP)?;
-        let deltas = consumer(&format!("{}{}", topics::ANALYTICS_GROUP, topics::MATERIALISER_SUFFIX))?;
+        let (events, deltas) = consumers(variables)?;
         let mut partitions = BTreeMap::new();
         for topic in [topics::EVENTS, topics::DELTAS] {
             let metadata = events.fetch_metadata(Some(topic), Duration::from_secs(30))?;
@@ -58,12 +52,28 @@ impl Backlog {
             ensure!(!found.is_empty(), "{topic} has no partitions");
             partitions.insert(topic, found);
         }
-        Ok(Self { events, deltas, partitions })
+        Ok(Self { variables: variables.to_vec(), failures: 0, events, deltas, partitions })
     }
 
     /// Whether all that is in the event topic since the target was new is in the documents. Says what is missing.
-    pub fn is_done(&self, target: &mut Target) -> Result<(), String> {
-        self.step(target).unwrap_or_else(|error| Err(format!("{error:#}")))
+    ///
+    /// A client that gets no answer again and again is replaced: after brokers were down, one that belongs to no group
+    /// may ask the wrong one for its offsets for more than a minute, when the system has long caught up.
+    pub fn is_done(&mut self, target: &mut Target) -> Result<(), String> {
+        let error = match self.step(target) {
+            Ok(seen) => {
+                self.failures = 0;
+                return seen;
+            }
+            Err(error) => error,
+        };
+        self.failures += 1;
+        if self.failures.is_multiple_of(PATIENCE)
+            && let Ok((events, deltas)) = consumers(&self.variables)
+        {
+            (self.events, self.deltas) = (events, deltas);
+        }
+        Err(format!("{error:#}"))
     }
 
     fn step(&self, target: &mut Target) -> anyhow::Result<Result<(), String>> {
@@ -111,6 +121,23 @@ impl Backlog {
         let offset = |offset: Offset| if let Offset::Offset(number) = offset { number } else { 0 };
         Ok(answer.elements().iter().map(|element| (element.partition(), offset(element.offset()))).collect())
     }
+}
+
+/// Members of neither stage's group, that ask for its offsets.
+fn consumers(variables: &Variables) -> anyhow::Result<(BaseConsumer<Quiet>, BaseConsumer<Quiet>)> {
+    let consumer = |group: &str| -> anyhow::Result<BaseConsumer<Quiet>> {
+        let mut config = by_hand::client_config(variables)?;
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            // What is committed may stand behind an open transaction of somebody dead: ends are those of all records.
+            .set("isolation.level", "read_uncommitted")
+            // It asks all the time; what it waits for while a broker is away should not be its own patience.
+            .set("reconnect.backoff.max.ms", "1000");
+        Ok(config.create_with_context(Quiet)?)
+    };
+    let deltas = format!("{}{}", topics::ANALYTICS_GROUP, topics::MATERIALISER_SUFFIX);
+    Ok((consumer(topics::ANALYTICS_GROUP)?, consumer(&deltas)?))
 }
 
 /// How much is missing until all ends are committed.

@@ -16,7 +16,7 @@ use crate::{Pipeline, Reckoning, counter};
 /// For the stream to come as far as the next fault.
 const STREAM: Duration = Duration::from_secs(300);
 /// So much of the stream comes before anything is measured.
-const WARM_UP_SECONDS: u64 = 3;
+const WARM_UP_SECONDS: u64 = 20;
 /// Looks at the calm system, before any fault.
 const CALM: usize = 3;
 /// How many differences are named.
