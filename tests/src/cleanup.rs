@@ -46,7 +46,7 @@ pub(crate) fn started<E: From<std::io::Error>>(start: impl FnOnce() -> Result<i3
 }
 
 /// Whether all is being taken down.
-pub(crate) fn is_ending() -> bool {
+pub fn is_ending() -> bool {
     running().ending
 }
 

@@ -9,7 +9,7 @@ use clap::Parser;
 use storepulse_local::StoreChoice;
 use storepulse_tests::chaos::plan::Kind;
 use storepulse_tests::chaos::{Campaign, Options, Report, SWITCHES};
-use storepulse_tests::{Pipeline, variable};
+use storepulse_tests::{Pipeline, cleanup, variable};
 
 /// Faults of every kind, drawn from a seed, while events stream through a cluster of its own; then the audit.
 #[derive(Debug, Parser)]
@@ -125,6 +125,7 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
     let mut pipeline = Pipeline::up(&dir, StoreChoice::Firestore)?;
     let logs = pipeline.dir().to_owned();
     let report = Campaign::run(&mut pipeline, options, &mut |line| println!("{line}"))?;
+    anyhow::ensure!(!cleanup::is_ending(), "interrupted; no report was written");
     println!("\n{report}");
     write(cli, &report)?;
     if !report.passed() {
