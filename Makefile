@@ -44,6 +44,8 @@ init: build ## Install what is missing, build, make certificates and passwords (
 run: init ## Everything on this machine: cluster, simulator, analytics (EVENTS, SEED, RATE)
 	@$(BIN)/storepulse-local run $(if $(EVENTS),--events $(EVENTS)) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE))
 
+# The emulator keeps all documents in memory, and what they were before: forty scenarios fill the usual 1g.
+test: export STOREPULSE_LOCAL_FIRESTORE_HEAP ?= 4g
 test: lint ## Formatting, lints, unit, property and end-to-end tests
 	cargo build --workspace --bins --locked
 	cargo build --workspace $(FAILPOINTS) --locked
