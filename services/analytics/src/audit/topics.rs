@@ -205,7 +205,8 @@ impl AuditReader {
 }
 
 /// Reads each partition from its start to its end, or until `each` says that it has seen enough of the message's
-/// partition.
+/// partition. Each offset once: when a partition's leader changes the client may hand out again what it has read, which
+/// is no second message in the topic.
 fn read(
     consumer: &Onlooker,
     topic: &str,
@@ -220,6 +221,7 @@ fn read(
     }
     consumer.assign(&list).map_err(AuditReader::error(topic))?;
     let mut left: std::collections::BTreeSet<i32> = starts.keys().copied().collect();
+    let mut next = starts.clone();
     let mut last = Instant::now();
     let outcome = loop {
         if left.is_empty() {
@@ -228,8 +230,13 @@ fn read(
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
                 last = Instant::now();
-                if left.contains(&message.partition()) && !each(&message) {
-                    left.remove(&message.partition());
+                let partition = message.partition();
+                let is_new = next.get(&partition).is_none_or(|next| message.offset() >= *next);
+                if is_new && left.contains(&partition) {
+                    next.insert(partition, message.offset() + 1);
+                    if !each(&message) {
+                        left.remove(&partition);
+                    }
                 }
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
