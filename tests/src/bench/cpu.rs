@@ -9,6 +9,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde::Serialize;
 
+use crate::chaos::memory::bytes;
+
 /// Time on the cores, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Cpu {
@@ -85,12 +87,7 @@ impl Cpu {
 pub fn peak_memory(pid: u32) -> anyhow::Result<u64> {
     let path = format!("/proc/{pid}/status");
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-    parse_peak(&text).with_context(|| format!("{path} is not as expected"))
-}
-
-fn parse_peak(status: &str) -> Option<u64> {
-    let rest = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(rest.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    bytes(&text, "VmHWM:").with_context(|| format!("{path} is not as expected"))
 }
 
 /// What all programs of the machine have used up to some moment.
@@ -180,7 +177,7 @@ mod tests {
         assert!(Cpu::of_process(std::process::id()).is_ok());
         assert!(Cpu::of_process(u32::MAX).is_err());
         assert!(peak_memory(std::process::id()).unwrap() > 1_000_000);
-        assert_eq!(parse_peak("VmPeak:\t  9 kB\nVmHWM:\t   12 kB\n"), Some(12 * 1024));
+        assert_eq!(bytes("VmPeak:\t  9 kB\nVmHWM:\t   12 kB\n", "VmHWM:"), Some(12 * 1024));
         assert_eq!(Cpu { user: 3.0, system: 1.0 }.per_million(2_000_000).total(), 2.0);
     }
 }

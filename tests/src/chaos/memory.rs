@@ -173,10 +173,10 @@ fn group_and_start(process: i32) -> Option<(i32, u64)> {
     Some((fields.get(2)?.parse().ok()?, fields.get(19)?.parse().ok()?))
 }
 
-/// A line such as `VmHWM:     1234 kB`.
-fn bytes(status: &str, name: &str) -> Option<u64> {
-    let line = status.lines().find(|line| line.starts_with(name))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+/// Bytes in a process's `status`, from a line such as `VmHWM:     1234 kB`; `name` with its colon.
+pub(crate) fn bytes(status: &str, name: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(value.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 /// The most memory that an instance of analytics may take, in bytes, whatever happens to the store. It follows from what

@@ -220,8 +220,8 @@ fn read(
         entry.map_err(AuditReader::error(topic))?;
     }
     consumer.assign(&list).map_err(AuditReader::error(topic))?;
-    let mut left: std::collections::BTreeSet<i32> = starts.keys().copied().collect();
-    let mut next = starts.clone();
+    // The next offset of each partition that is not done.
+    let mut left = starts.clone();
     let mut last = Instant::now();
     let outcome = loop {
         if left.is_empty() {
@@ -231,9 +231,8 @@ fn read(
             Some(Ok(message)) => {
                 last = Instant::now();
                 let partition = message.partition();
-                let is_new = next.get(&partition).is_none_or(|next| message.offset() >= *next);
-                if is_new && left.contains(&partition) {
-                    next.insert(partition, message.offset() + 1);
+                if let Some(next) = left.get_mut(&partition).filter(|next| message.offset() >= **next) {
+                    *next = message.offset() + 1;
                     if !each(&message) {
                         left.remove(&partition);
                     }
