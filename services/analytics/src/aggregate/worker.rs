@@ -16,7 +16,7 @@ use crate::fold::Folder;
 use crate::kafka::group::{Queue, is_final};
 use crate::kafka::restore::Restored;
 use crate::kafka::transaction::{OLDEST_TIMESTAMP, Record};
-use crate::session::{SessionTable, StoryPatch};
+use crate::session::{SessionTable, StoryPatch, seal};
 
 /// What workers need to know.
 #[derive(Clone, Debug)]
@@ -282,9 +282,13 @@ impl Work {
             let part = partition.table.cut(partition.next_offset, now, all);
             let silent = part.stories.is_empty() && part.checkpoints.is_empty();
             stories.extend(part.stories);
-            for (id, value) in part.checkpoints {
-                let key = Some(id.as_bytes().to_vec());
+            let mut keep = |key: &[u8], value| {
+                let key = Some(key.to_vec());
                 cut.records.push(Record { topic: topics::SESSIONS, partition: *number, key, value, headers: vec![] });
+            };
+            if !part.checkpoints.is_empty() {
+                part.checkpoints.into_iter().for_each(|(id, value)| keep(id.as_bytes(), value));
+                keep(seal::KEY, Some(seal::encode(part.position.seal)));
             }
             if partition.moved || !silent {
                 cut.offsets.insert(*number, (partition.next_offset, part.position.to_string()));

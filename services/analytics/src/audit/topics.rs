@@ -148,7 +148,7 @@ impl AuditReader {
         }
         // Transaction markers take offsets too, so only reading tells whether a record is left.
         let mut waiting = std::collections::BTreeSet::new();
-        read(&self.consumer, topics::DELTAS, &starts, |message| {
+        read(&self.consumer, topics::DELTAS, &starts, &BTreeMap::new(), |message| {
             waiting.insert(message.partition());
             false
         })?;
@@ -167,7 +167,7 @@ impl AuditReader {
         mut each: impl FnMut(&BorrowedMessage<'_>),
     ) -> Result<(), ReadError> {
         let starts = committed.iter().filter(|(_, end)| **end > 0).map(|(partition, _)| (*partition, 0)).collect();
-        read(&self.consumer, &self.topic, &starts, |message| {
+        read(&self.consumer, &self.topic, &starts, committed, |message| {
             let end = committed.get(&message.partition()).copied().unwrap_or(0);
             if message.offset() < end {
                 each(message);
@@ -184,7 +184,7 @@ impl AuditReader {
     pub fn dead_letters(&self) -> Result<Vec<Letter>, ReadError> {
         let starts = self.partitions(topics::DEAD_LETTERS)?.into_iter().map(|p| (p, 0)).collect();
         let mut letters = Vec::new();
-        read(&self.consumer, topics::DEAD_LETTERS, &starts, |message| {
+        read(&self.consumer, topics::DEAD_LETTERS, &starts, &BTreeMap::new(), |message| {
             let header = |name: &str| {
                 let headers = message.headers()?;
                 let found = headers.iter().find(|h| h.key == name)?;
@@ -204,13 +204,15 @@ impl AuditReader {
     }
 }
 
-/// Reads each partition from its start to its end, or until `each` says that it has seen enough of the message's
-/// partition. Each offset once: when a partition's leader changes the client may hand out again what it has read, which
+/// Reads each partition from its start until `each` says that it has seen enough of the message's partition, or to its
+/// end, which does not count before the offset in `ends`, if it is there: a new leader may not know yet how far its
+/// partition goes. Each offset once: when a partition's leader changes the client may hand out again what it has read, which
 /// is no second message in the topic.
 fn read(
     consumer: &Onlooker,
     topic: &str,
     starts: &BTreeMap<i32, i64>,
+    ends: &BTreeMap<i32, i64>,
     mut each: impl FnMut(&BorrowedMessage<'_>) -> bool,
 ) -> Result<(), ReadError> {
     const STALL: Duration = Duration::from_secs(30);
@@ -238,7 +240,7 @@ fn read(
                     }
                 }
             }
-            Some(Err(KafkaError::PartitionEOF(partition))) => {
+            Some(Err(KafkaError::PartitionEOF(partition))) if left.get(&partition) >= ends.get(&partition) => {
                 last = Instant::now();
                 left.remove(&partition);
             }

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use storepulse_events::{Currency, decode, topics};
 
 use super::group::is_final;
 use super::onlooker::{Onlooker, OnlookerContext};
 use crate::failpoint::{self, Point};
-use crate::session::{Checkpoint, Limits, Position, SessionTable};
+use crate::session::{Checkpoint, Limits, Position, SessionTable, seal};
 
 /// A partition's sessions as they were at its committed offset.
 pub struct Restored {
@@ -59,9 +60,7 @@ pub enum RestoreError {
 /// Restores partitions; made anew for each assignment.
 pub struct Restorer {
     /// Sees only committed transactions; its group is the service's, to read the group's offsets.
-    committed: Onlooker,
-    /// Sees everything, to know where a partition really ends.
-    uncommitted: Onlooker,
+    consumer: Onlooker,
     topic: String,
     currency: Currency,
     limits: Limits,
@@ -81,11 +80,10 @@ impl Restorer {
     /// If librdkafka refuses the settings.
     pub fn new(config: &ClientConfig, topic: &str, currency: Currency, limits: Limits) -> Result<Self, KafkaError> {
         let mut config = config.clone();
-        config.set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+        config.set("enable.auto.commit", "false").set("isolation.level", "read_committed");
         config.set("auto.offset.reset", "error").set("fetch.wait.max.ms", "5");
-        let committed = config.clone().set("isolation.level", "read_committed").create_with_context(OnlookerContext)?;
-        let uncommitted = config.set("isolation.level", "read_uncommitted").create_with_context(OnlookerContext)?;
-        Ok(Self { committed, uncommitted, topic: topic.to_owned(), currency, limits })
+        let consumer = config.create_with_context(OnlookerContext)?;
+        Ok(Self { consumer, topic: topic.to_owned(), currency, limits })
     }
 
     /// Restores one partition. `now` is this machine's time in milliseconds; `stopped` ends the work early.
@@ -94,19 +92,18 @@ impl Restorer {
     ///
     /// See [`RestoreError`].
     pub fn restore(&self, partition: i32, now: i64, stopped: &dyn Fn() -> bool) -> Result<Restored, RestoreError> {
-        let kafka = |e: KafkaError| RestoreError::Kafka { partition, problem: e.to_string() };
-        let deadline = Instant::now() + LIMIT;
-        let Some((next_offset, position)) = self.committed_position(partition, deadline)? else {
-            let (low, _) = self.committed.fetch_watermarks(&self.topic, partition, CALL).map_err(kafka)?;
-            return Ok(Restored { table: SessionTable::new(self.limits), next_offset: low, newest: None, replayed: 0 });
+        let reading = Reading { restorer: self, partition, deadline: Instant::now() + LIMIT, stopped };
+        let Some((next_offset, position)) = reading.position()? else {
+            let (next_offset, _) = reading.ends()?;
+            return Ok(Restored { table: SessionTable::new(self.limits), next_offset, newest: None, replayed: 0 });
         };
-        let checkpoints = self.checkpoints(partition, deadline, stopped)?;
+        let checkpoints = reading.checkpoints(position.seal)?;
         if failpoint::reach(Point::DuringRestore) {
-            return Err(RestoreError::Kafka { partition, problem: "injected".into() });
+            return Err(reading.failed("injected"));
         }
         let mut table = SessionTable::restore(self.limits, checkpoints, position, now);
         let (mut newest, mut replayed) = (position.stream_time, 0);
-        self.replay(partition, position.restore_from, next_offset, deadline, stopped, |record| {
+        reading.events(position.restore_from, next_offset, |record| {
             let time = record.timestamp().to_millis().unwrap_or(0);
             newest = newest.max(time);
             replayed += 1;
@@ -127,129 +124,154 @@ impl Restorer {
         for partition in partitions {
             list.add_partition(&self.topic, *partition);
         }
-        let Ok(answer) = self.committed.committed_offsets(list, LOOK) else { return Vec::new() };
+        let Ok(answer) = self.consumer.committed_offsets(list, LOOK) else { return Vec::new() };
         let position = |partition, offset| match offset {
             Offset::Offset(offset) => Some((partition, offset)),
-            _ => Some((partition, self.committed.fetch_watermarks(&self.topic, partition, LOOK).ok()?.0)),
+            _ => Some((partition, self.consumer.fetch_watermarks(&self.topic, partition, LOOK).ok()?.0)),
         };
         answer.elements().iter().filter_map(|e| position(e.partition(), e.offset())).collect()
     }
+}
+
+/// One partition's restoration.
+struct Reading<'a> {
+    restorer: &'a Restorer,
+    partition: i32,
+    deadline: Instant,
+    stopped: &'a dyn Fn() -> bool,
+}
+
+impl Reading<'_> {
+    fn failed(&self, problem: impl ToString) -> RestoreError {
+        RestoreError::Kafka { partition: self.partition, problem: problem.to_string() }
+    }
+
+    fn corrupt(&self, problem: String) -> RestoreError {
+        RestoreError::Corrupt { partition: self.partition, problem }
+    }
+
+    fn consumer(&self) -> &Onlooker {
+        &self.restorer.consumer
+    }
 
     /// The group's committed offset of the partition, with what was committed beside it.
-    fn committed_position(&self, partition: i32, deadline: Instant) -> Result<Option<(i64, Position)>, RestoreError> {
+    fn position(&self) -> Result<Option<(i64, Position)>, RestoreError> {
         let mut list = TopicPartitionList::new();
-        list.add_partition(&self.topic, partition);
+        list.add_partition(&self.restorer.topic, self.partition);
         let answer = loop {
-            match self.committed.committed_offsets(list.clone(), CALL) {
+            match self.consumer().committed_offsets(list.clone(), CALL) {
                 Ok(answer) => break answer,
-                Err(error) if Instant::now() < deadline => tracing::debug!(partition, %error, "offsets are waited for"),
-                Err(error) => return Err(RestoreError::Kafka { partition, problem: error.to_string() }),
+                Err(error) if Instant::now() < self.deadline => {
+                    tracing::debug!(partition = self.partition, %error, "offsets are waited for");
+                }
+                Err(error) => return Err(self.failed(error)),
             }
         };
         let elements = answer.elements();
         let Some(Offset::Offset(offset)) = elements.first().map(|e| e.offset()) else { return Ok(None) };
         let metadata = elements.first().map(|e| e.metadata().to_owned()).unwrap_or_default();
-        let position = metadata.parse().map_err(|problem| RestoreError::Corrupt { partition, problem })?;
+        let position = metadata.parse().map_err(|problem| self.corrupt(problem))?;
         Ok(Some((offset, position)))
     }
 
-    /// The latest checkpoint of each session of the partition.
-    fn checkpoints(
-        &self,
-        partition: i32,
-        deadline: Instant,
-        stopped: &dyn Fn() -> bool,
-    ) -> Result<Vec<(Box<str>, Checkpoint)>, RestoreError> {
-        let kafka = |e: KafkaError| RestoreError::Kafka { partition, problem: e.to_string() };
-        let corrupt = |problem: String| RestoreError::Corrupt { partition, problem };
-        let (_, end) = self.uncommitted.fetch_watermarks(topics::SESSIONS, partition, CALL).map_err(kafka)?;
-        // A dead owner's transaction hides what was committed after it began, until it is aborted.
-        loop {
-            let (_, stable) = self.committed.fetch_watermarks(topics::SESSIONS, partition, CALL).map_err(kafka)?;
-            if stable >= end {
-                break;
-            }
-            if stopped() || Instant::now() >= deadline {
-                let problem = "a transaction of another instance stays open".to_owned();
-                return Err(RestoreError::Kafka { partition, problem });
-            }
-            std::thread::sleep(Duration::from_millis(100));
+    /// The first offset of the partition of the event topic, and the one after its last.
+    fn ends(&self) -> Result<(i64, i64), RestoreError> {
+        self.consumer().fetch_watermarks(&self.restorer.topic, self.partition, CALL).map_err(|e| self.failed(e))
+    }
+
+    /// The latest checkpoint of each session of the partition, as it was when a seal was set.
+    fn checkpoints(&self, seal: u64) -> Result<Vec<(Box<str>, Checkpoint)>, RestoreError> {
+        if seal == 0 {
+            return Ok(Vec::new());
         }
-        let mut found: HashMap<Box<str>, Checkpoint> = HashMap::new();
+        let mut found = HashMap::new();
         let mut problem = None;
-        self.read(topics::SESSIONS, partition, Offset::Beginning, None, deadline, stopped, |record| {
-            let Some(Ok(id)) = record.key().map(std::str::from_utf8) else { return };
-            match record.payload() {
-                None => drop(found.remove(id)),
-                Some(bytes) => match Checkpoint::decode(bytes) {
-                    Ok(checkpoint) => drop(found.insert(id.into(), checkpoint)),
-                    Err(e) => problem = Some(format!("checkpoint at offset {}: {e}", record.offset())),
-                },
+        // What was committed after a dead owner's transaction began is hidden until that one is aborted.
+        let missing = format!("checkpoints up to seal {seal}; a transaction of another instance may stay open");
+        self.read(topics::SESSIONS, Offset::Beginning, &missing, |record| match checkpoint(&mut found, record) {
+            Ok(sealed) => sealed.is_none_or(|found| found < seal),
+            Err(e) => {
+                problem = Some(format!("the record of {} at offset {}: {e}", topics::SESSIONS, record.offset()));
+                false
             }
         })?;
         match problem {
-            Some(problem) => Err(corrupt(problem)),
+            Some(problem) => Err(self.corrupt(problem)),
             None => Ok(found.into_iter().collect()),
         }
     }
 
-    fn replay(
-        &self,
-        partition: i32,
-        from: i64,
-        to: i64,
-        deadline: Instant,
-        stopped: &dyn Fn() -> bool,
-        each: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
-    ) -> Result<(), RestoreError> {
+    /// Reads the events from `from` to before `to`, as far as they are not deleted.
+    fn events(&self, from: i64, to: i64, mut each: impl FnMut(&BorrowedMessage<'_>)) -> Result<(), RestoreError> {
         if from >= to {
             return Ok(());
         }
-        self.read(&self.topic, partition, Offset::Offset(from), Some(to), deadline, stopped, each)
+        let (low, high) = self.ends()?;
+        if high < to {
+            return Err(self.failed(format!(
+                "its events end at offset {high}, before the committed offset {to}: the topic was made anew, or lost events"
+            )));
+        }
+        let from = from.max(low);
+        if from >= to {
+            return Ok(());
+        }
+        self.read(&self.restorer.topic, Offset::Offset(from), &format!("events up to offset {to}"), |record| {
+            if record.offset() < to {
+                each(record);
+            }
+            record.offset() + 1 < to
+        })
     }
 
-    /// Reads a partition from `from` to its end, or to the offset `to`.
-    #[allow(clippy::too_many_arguments)]
+    /// Reads from an offset until `each` has seen enough, each offset once and in order: when the leader changes the
+    /// client may hand out again what it has read. `missing` says what is not there when the time is over.
     fn read(
         &self,
         topic: &str,
-        partition: i32,
         from: Offset,
-        to: Option<i64>,
-        deadline: Instant,
-        stopped: &dyn Fn() -> bool,
-        mut each: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+        missing: &str,
+        mut each: impl FnMut(&BorrowedMessage<'_>) -> bool,
     ) -> Result<(), RestoreError> {
-        let failed = |problem: String| RestoreError::Kafka { partition, problem };
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, from).map_err(|e| failed(e.to_string()))?;
-        self.committed.assign(&list).map_err(|e| failed(e.to_string()))?;
+        list.add_partition_offset(topic, self.partition, from).map_err(|e| self.failed(e))?;
+        self.consumer().assign(&list).map_err(|e| self.failed(e))?;
+        let mut next = 0;
         let outcome = loop {
-            match self.committed.poll(Duration::from_millis(200)) {
+            match self.consumer().poll(Duration::from_millis(200)) {
+                Some(Ok(record)) if record.offset() < next => {}
                 Some(Ok(record)) => {
-                    if to.is_some_and(|to| record.offset() >= to) {
-                        break Ok(());
-                    }
-                    each(&record);
-                    if to.is_some_and(|to| record.offset() + 1 >= to) {
+                    next = record.offset() + 1;
+                    if !each(&record) {
                         break Ok(());
                     }
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => break Ok(()),
                 Some(Err(error)) if is_final(&error) => {
-                    break Err(RestoreError::Refused { partition, topic: topic.to_owned(), error });
+                    break Err(RestoreError::Refused { partition: self.partition, topic: topic.to_owned(), error });
                 }
                 Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
-                    break Err(failed(error.to_string()));
+                    break Err(self.failed(error));
                 }
-                Some(Err(error)) => tracing::debug!(partition, %error, "restoring"),
+                Some(Err(error)) => tracing::debug!(partition = self.partition, %error, "restoring"),
                 None => {}
             }
-            if stopped() || Instant::now() >= deadline {
-                break Err(failed("it was not read in time".into()));
+            if (self.stopped)() || Instant::now() >= self.deadline {
+                break Err(self.failed(format!("not there in time: {missing}")));
             }
         };
-        let _ = self.committed.unassign();
+        let _ = self.consumer().unassign();
         outcome
     }
+}
+
+/// Takes in a record of the compacted topic. Says which seal it is, if it is one.
+fn checkpoint(found: &mut HashMap<Box<str>, Checkpoint>, record: &BorrowedMessage<'_>) -> Result<Option<u64>, String> {
+    let key = record.key().unwrap_or_default();
+    match (std::str::from_utf8(key), record.payload()) {
+        (Ok(id), None) => drop(found.remove(id)),
+        (Ok(id), Some(bytes)) => drop(found.insert(id.into(), Checkpoint::decode(bytes)?)),
+        (Err(_), Some(bytes)) if key == seal::KEY => return seal::decode(bytes).map(Some),
+        (Err(_), _) => return Err("its key is neither a session's id nor that of seals".to_owned()),
+    }
+    Ok(None)
 }

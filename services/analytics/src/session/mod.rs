@@ -25,6 +25,7 @@
 pub mod checkpoint;
 pub mod ids;
 pub mod position;
+pub mod seal;
 mod table;
 
 pub use checkpoint::Checkpoint;

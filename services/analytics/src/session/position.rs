@@ -11,11 +11,15 @@ pub struct Position {
     pub stream_time: i64,
     /// Sessions whose story is not in the delta topic yet.
     pub pending_stories: u64,
+    /// The number of cuts so far with checkpoints. Each such cut ends with this number, as a record of its own, in the
+    /// compacted topic: whoever has read it there has read every checkpoint. 0: there is none.
+    pub seal: u64,
 }
 
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "v1 restore={} stream_time={} pending={}", self.restore_from, self.stream_time, self.pending_stories)
+        let Self { restore_from, stream_time, pending_stories, seal } = self;
+        write!(f, "v2 restore={restore_from} stream_time={stream_time} pending={pending_stories} seal={seal}")
     }
 }
 
@@ -23,16 +27,18 @@ impl FromStr for Position {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("the committed offset's metadata is {text:?}, which no version of this service writes");
-        let rest = text.strip_prefix("v1 ").ok_or_else(bad)?;
+        let bad =
+            || format!("the committed offset's metadata is {text:?}, which this version of the service does not write");
+        let rest = text.strip_prefix("v2 ").ok_or_else(bad)?;
         let mut parts = rest.split(' ');
         let mut next = |name: &str| -> Result<i64, String> {
             let value = parts.next().and_then(|p| p.strip_prefix(name)).and_then(|p| p.strip_prefix('='));
             value.and_then(|v| v.parse().ok()).ok_or_else(bad)
         };
         let (restore_from, stream_time) = (next("restore")?, next("stream_time")?);
-        let pending_stories = u64::try_from(next("pending")?).map_err(|_| bad())?;
-        Ok(Self { restore_from, stream_time, pending_stories })
+        let mut count = |name: &str| u64::try_from(next(name)?).map_err(|_| bad());
+        let (pending_stories, seal) = (count("pending")?, count("seal")?);
+        Ok(Self { restore_from, stream_time, pending_stories, seal })
     }
 }
 
@@ -42,9 +48,9 @@ mod tests {
 
     #[test]
     fn a_position_survives_the_metadata() {
-        let position = Position { restore_from: 7, stream_time: -1, pending_stories: 3 };
+        let position = Position { restore_from: 7, stream_time: -1, pending_stories: 3, seal: 9 };
         assert_eq!(position.to_string().parse(), Ok(position));
-        for bad in ["", "v1", "v2 restore=1 stream_time=1 pending=1", "v1 restore=1 stream_time=x pending=0"] {
+        for bad in ["", "v2", "v1 restore=1 stream_time=1 pending=1", "v2 restore=1 stream_time=x pending=0 seal=0"] {
             assert!(bad.parse::<Position>().is_err(), "{bad}");
         }
     }

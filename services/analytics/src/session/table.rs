@@ -58,7 +58,8 @@ pub struct StoryPatch {
 pub struct Cut {
     /// Stories that go out. A session may stand here more than once.
     pub stories: Vec<StoryPatch>,
-    /// Records of the compacted topic: session id, and a checkpoint or `None` to forget it.
+    /// Records of the compacted topic: session id, and a checkpoint or `None` to forget it. If there are any, the
+    /// position's seal is to follow them.
     pub checkpoints: Vec<(Box<str>, Option<Vec<u8>>)>,
     /// What to commit beside the offset.
     pub position: Position,
@@ -105,6 +106,8 @@ pub struct SessionTable {
     long: Vec<u128>,
     stories: Vec<StoryPatch>,
     checkpoints: Vec<(Box<str>, Option<Vec<u8>>)>,
+    /// See [`Position::seal`].
+    seal: u64,
     /// Only while restoring: the last offset of each session's checkpoint.
     restored: Option<HashMap<u128, i64>>,
 }
@@ -196,6 +199,7 @@ impl SessionTable {
             long: Vec::new(),
             stories: Vec::new(),
             checkpoints: Vec::new(),
+            seal: 0,
             restored: None,
         }
     }
@@ -206,6 +210,7 @@ impl SessionTable {
     pub fn restore(limits: Limits, checkpoints: Vec<(Box<str>, Checkpoint)>, position: Position, now: i64) -> Self {
         let mut table = Self::new(limits);
         table.stream_time = position.stream_time;
+        table.seal = position.seal;
         let mut offsets = HashMap::with_capacity(checkpoints.len());
         for (id, checkpoint) in checkpoints {
             let key = key(&id);
@@ -366,10 +371,13 @@ impl SessionTable {
         self.checkpoint_lagging(next_offset);
         let (restore_from, stream_time) =
             self.first_dirty().map_or((next_offset, self.stream_time), |(offset, _, time)| (offset, time));
+        let checkpoints = std::mem::take(&mut self.checkpoints);
+        self.seal += u64::from(!checkpoints.is_empty());
+        let (pending_stories, seal) = (self.pending as u64, self.seal);
         Cut {
             stories: std::mem::take(&mut self.stories),
-            checkpoints: std::mem::take(&mut self.checkpoints),
-            position: Position { restore_from, stream_time, pending_stories: self.pending as u64 },
+            checkpoints,
+            position: Position { restore_from, stream_time, pending_stories, seal },
         }
     }
 

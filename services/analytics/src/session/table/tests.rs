@@ -147,7 +147,7 @@ fn run(steps: &[Step]) -> (Outcome, Vec<(i64, Option<Event<'static>>)>) {
     let (mut time, mut now) = (1_000, 0);
     let mut durable = Durable {
         offset: 0,
-        position: Position { restore_from: 0, stream_time: i64::MIN, pending_stories: 0 },
+        position: Position { restore_from: 0, stream_time: i64::MIN, pending_stories: 0, seal: 0 },
         checkpoints: BTreeMap::new(),
         outcome: Outcome::default(),
     };
