@@ -53,6 +53,11 @@ pub fn producer_config(client: &ClientConfig, options: &ProducerOptions, pace: P
     config
         .set("enable.idempotence", "true")
         .set("acks", "all")
+        // More than one, and librdkafka's idempotence has a hole. When a broker refuses a batch for the moment, it refuses
+        // the next one of the partition for its sequence number. librdkafka (2.12.1) then begins a new epoch for all
+        // partitions, in which brokers can't tell what they already have: a batch of another partition that was stored
+        // but not acknowledged, because its leader moved just then, is stored again.
+        .set("max.in.flight.requests.per.connection", "1")
         .set("compression.type", &options.kafka_compression_type)
         .set("linger.ms", options.kafka_linger_ms.unwrap_or(usual_linger_ms(pace)).to_string())
         .set("batch.size", "1000000")
