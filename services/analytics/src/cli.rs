@@ -1,7 +1,5 @@
 //! The command line: what `storepulse-analytics` can do.
 
-use std::process::ExitCode;
-
 use clap::{Parser, Subcommand};
 use storepulse_platform::telemetry::LogArgs;
 use storepulse_platform::{Failure, exit, telemetry};
@@ -41,10 +39,10 @@ impl Command {
     }
 }
 
-/// Does what the arguments say. Must be called inside a Tokio runtime.
-pub async fn main() -> ExitCode {
+/// Does what the arguments say, and ends the process. Must be called inside a Tokio runtime.
+pub async fn main() -> ! {
     let cli = Cli::parse();
-    exit::finish("storepulse-analytics", run(cli.command).await)
+    exit::leave("storepulse-analytics", run(cli.command).await)
 }
 
 async fn run(command: Command) -> Result<(), Failure> {

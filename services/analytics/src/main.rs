@@ -1,12 +1,10 @@
 //! `storepulse-analytics`: exact, live aggregates of a shop's events.
 
-use std::process::ExitCode;
-
 /// Documents and sessions are made in one thread and dropped in another, which costs the system's allocator much.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() {
     storepulse_analytics::cli::main().await
 }

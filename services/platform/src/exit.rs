@@ -1,6 +1,7 @@
 //! Exit codes: 2 for a configuration that can't work, 1 for a failure at run time.
 
 use std::fmt::Display;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Why a program ends without success.
@@ -36,12 +37,27 @@ impl Failure {
 
 /// Turns the outcome of a program into its exit code, with the error on standard error.
 pub fn finish(program: &str, outcome: Result<(), Failure>) -> ExitCode {
+    ExitCode::from(tell(program, outcome))
+}
+
+/// Like [`finish`], and ends the process at once, without what C libraries want done at its end. OpenSSL frees then what
+/// a thread of librdkafka may still use, one that was left to itself because it did not come back in time; and a process that
+/// had done all its work would die of `double free or corruption`.
+pub fn leave(program: &str, outcome: Result<(), Failure>) -> ! {
+    let code = tell(program, outcome);
+    // Nobody is left to hear that it failed.
+    let _ = std::io::stdout().flush();
+    signal_hook::low_level::exit(code.into())
+}
+
+/// The exit code; says what failed.
+fn tell(program: &str, outcome: Result<(), Failure>) -> u8 {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(failure) => {
             let kind = if matches!(failure, Failure::Config(_)) { "configuration error" } else { "error" };
             eprintln!("{program}: {kind}: {failure}");
-            ExitCode::from(failure.code())
+            failure.code()
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a new cluster is to consist of, and on which ports.
 
+use std::time::{Duration, Instant};
+
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::firestore;
@@ -28,10 +30,18 @@ pub enum StoreChoice {
     Sqlite,
 }
 
+/// How long a killed node may take to let go of its ports: the system first takes back a gigabyte of memory.
+const LETS_GO: Duration = Duration::from_secs(10);
+
 /// A node's ports are fixed once chosen; while it was away someone may have taken one.
-pub(super) fn check_ports(node: &Node) -> Result<()> {
+pub(super) async fn check_ports(node: &Node) -> Result<()> {
+    let patience = Instant::now() + LETS_GO;
     for port in [node.client_port, node.internal_port, node.controller_port] {
-        if !is_free(port) {
+        while !is_free(port) {
+            if Instant::now() < patience {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
             let owner = owner_of(port).unwrap_or_else(|| "another program".to_owned());
             return Err(Error::Process {
                 name: format!("Kafka node {}", node.id),

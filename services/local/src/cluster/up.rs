@@ -187,7 +187,7 @@ impl Cluster {
         let nodes = self.state.nodes.clone();
         for id in ids {
             let node = self.state.node_mut(*id)?;
-            plan::check_ports(node)?;
+            plan::check_ports(node).await?;
             let step = context.progress.step(format!("Kafka node {id}"));
             launcher.configure(node, &nodes)?;
             let offset = started_log_offset(&self.paths, *id);
