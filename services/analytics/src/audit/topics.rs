@@ -10,6 +10,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use storepulse_events::topics;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::kafka::group::is_final;
 use crate::kafka::onlooker::{Onlooker, OnlookerContext};
 use crate::session::Position;
 
@@ -102,7 +103,7 @@ impl AuditReader {
     }
 
     fn partitions(&self, topic: &str) -> Result<Vec<i32>, ReadError> {
-        let metadata = self.consumer.fetch_metadata(Some(topic), CALL).map_err(Self::error(topic))?;
+        let metadata = patiently(topic, || self.consumer.fetch_metadata(Some(topic), CALL))?;
         Ok(metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id())).collect())
     }
 
@@ -111,7 +112,7 @@ impl AuditReader {
         for partition in self.partitions(topic)? {
             list.add_partition(topic, partition);
         }
-        let answer = consumer.committed_offsets(list, CALL).map_err(Self::error(topic))?;
+        let answer = patiently(topic, || consumer.committed_offsets(list.clone(), CALL))?;
         let offset = |o| if let Offset::Offset(n) = o { Some(n) } else { None };
         Ok(answer.elements().iter().map(|e| (e.partition(), (offset(e.offset()), e.metadata().to_owned()))).collect())
     }
@@ -124,8 +125,7 @@ impl AuditReader {
     pub fn drained(&self, materialiser: &str) -> Result<Drained, ReadError> {
         let mut drained = Drained::default();
         for (partition, (offset, metadata)) in self.committed(&self.consumer, &self.topic)? {
-            let (low, high) =
-                self.consumer.fetch_watermarks(&self.topic, partition, CALL).map_err(Self::error(&self.topic))?;
+            let (low, high) = patiently(&self.topic, || self.consumer.fetch_watermarks(&self.topic, partition, CALL))?;
             if low > 0 {
                 return Err(ReadError::Truncated { topic: self.topic.clone(), partition, low });
             }
@@ -201,6 +201,22 @@ impl AuditReader {
             true
         })?;
         Ok(letters)
+    }
+}
+
+/// Asks again while an error may pass by itself, such as that of a coordinator or a leader that has just moved.
+fn patiently<T>(topic: &str, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, ReadError> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const BETWEEN: Duration = Duration::from_millis(200);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Err(error) if !is_final(&error) && Instant::now() < deadline => {
+                tracing::debug!(topic, %error, "asking again");
+                std::thread::sleep(BETWEEN);
+            }
+            outcome => return outcome.map_err(AuditReader::error(topic)),
+        }
     }
 }
 
