@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use memchr::memmem;
-use storepulse_tests::{Difference, Ended, Pipeline, Service, program};
+use storepulse_tests::{Difference, Ended, Pipeline, Run, Service, program};
 
 use crate::under_load::{COUNTED, LONG, end_exact, stream, until_it_has_a_share};
 
@@ -16,7 +16,19 @@ const SIGKILL: i32 = 9;
 /// Starts analytics with one fail point after another under load, each time until it dies of it; then without any, and
 /// proves that nothing came of it.
 fn die_and_stay_exact(pipeline: &mut Pipeline, seed: u32, points: &[&str]) -> anyhow::Result<()> {
-    let mut run = stream(pipeline, seed)?;
+    let run = stream(pipeline, seed)?;
+    die_in(pipeline, run, points)
+}
+
+/// Has an instance commit, and stop: only after what is committed there is something to restore.
+fn commit_something(pipeline: &mut Pipeline) -> anyhow::Result<()> {
+    let mut first = pipeline.analytics()?;
+    first.until_at_least(COUNTED, 300.0, LONG)?;
+    first.stop()?;
+    Ok(())
+}
+
+fn die_in(pipeline: &mut Pipeline, mut run: Run, points: &[&str]) -> anyhow::Result<()> {
     for point in points {
         let victim = pipeline.start(&pipeline.failpoints_spec(point))?;
         let ended = victim.wait(LONG).with_context(|| format!("it does not die of {point}"))?;
@@ -68,7 +80,9 @@ pub fn a_kill_between_the_store_write_and_the_offset_commit_counts_nothing_twice
 }
 
 pub fn a_kill_while_sessions_are_restored_costs_nothing(pipeline: &mut Pipeline) -> anyhow::Result<()> {
-    die_and_stay_exact(pipeline, 105, &["during-restore=5*off->return(kill)"])
+    let run = stream(pipeline, 105)?;
+    commit_something(pipeline)?;
+    die_in(pipeline, run, &["during-restore=5*off->return(kill)"])
 }
 
 pub fn a_kill_while_partitions_are_given_up_costs_nothing(pipeline: &mut Pipeline) -> anyhow::Result<()> {
@@ -101,10 +115,7 @@ pub fn what_fails_at_any_point_is_done_again_and_counts_once(pipeline: &mut Pipe
                   before-transaction-commit=5%return(error);before-store-commit=10%return(error);\
                   after-store-commit=20%return(error)";
     let run = stream(pipeline, 107)?;
-    // Only what was committed is restored.
-    let mut first = pipeline.analytics()?;
-    first.until_at_least(COUNTED, 300.0, LONG)?;
-    first.stop()?;
+    commit_something(pipeline)?;
     let mut analytics = pipeline.start(&pipeline.failpoints_spec(points))?;
     analytics.until_metrics("enough has failed", LONG, |metrics| {
         metrics.sum("storepulse_analytics_transactions_aborted_total") >= 4.0
