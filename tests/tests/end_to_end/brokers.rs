@@ -13,6 +13,7 @@ use crate::under_load::{COUNTED, LONG, SENT, end_exact, stream};
 const STILL: Duration = Duration::from_secs(3);
 /// For three elections and a broker's start on a busy machine.
 const RECOVERY: Duration = Duration::from_secs(150);
+
 pub fn a_rolling_restart_of_all_brokers_moves_every_leader_and_costs_nothing(
     pipeline: &mut Pipeline,
 ) -> anyhow::Result<()> {

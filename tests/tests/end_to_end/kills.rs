@@ -13,21 +13,14 @@ use crate::under_load::{COUNTED, LONG, end_exact, stream, until_it_has_a_share};
 const ANSWER: Duration = Duration::from_secs(20);
 const SIGKILL: i32 = 9;
 
-/// Starts analytics with one fail point after another under load, each time until it dies of it; then without any, and
-/// proves that nothing came of it.
+/// Does [`die_in`] to a stream of this seed.
 fn die_and_stay_exact(pipeline: &mut Pipeline, seed: u32, points: &[&str]) -> anyhow::Result<()> {
     let run = stream(pipeline, seed)?;
     die_in(pipeline, run, points)
 }
 
-/// Has an instance commit, and stop: only after what is committed there is something to restore.
-fn commit_something(pipeline: &mut Pipeline) -> anyhow::Result<()> {
-    let mut first = pipeline.analytics()?;
-    first.until_at_least(COUNTED, 300.0, LONG)?;
-    first.stop()?;
-    Ok(())
-}
-
+/// Starts analytics with one fail point after another under load, each time until it dies of it; then without any, and
+/// proves that nothing came of it.
 fn die_in(pipeline: &mut Pipeline, mut run: Run, points: &[&str]) -> anyhow::Result<()> {
     for point in points {
         let victim = pipeline.start(&pipeline.failpoints_spec(point))?;
@@ -41,6 +34,14 @@ fn die_in(pipeline: &mut Pipeline, mut run: Run, points: &[&str]) -> anyhow::Res
     heir.until_at_least(COUNTED, 300.0, LONG)?;
     end_exact(pipeline, run)?;
     heir.stop()?;
+    Ok(())
+}
+
+/// Has an instance commit, and stop: only after what is committed there is something to restore.
+fn commit_something(pipeline: &mut Pipeline) -> anyhow::Result<()> {
+    let mut first = pipeline.analytics()?;
+    first.until_at_least(COUNTED, 300.0, LONG)?;
+    first.stop()?;
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! What scenarios with faults have in common: a stream that does not end, and instances that share its partitions.
 
-use anyhow::ensure;
 use storepulse_tests::{Pipeline, Run, Service};
 
 pub use crate::exact::{COUNTED, LONG, PARTITIONS, SENT};
@@ -44,14 +43,6 @@ pub fn until_it_has_a_share(service: &mut Service) -> anyhow::Result<()> {
     [AGGREGATE, MATERIALISE].into_iter().try_for_each(|stage| {
         service.until_metrics("it has a share", LONG, |metrics| metrics.sum_where(PARTITIONS, stage) >= 1.0)
     })
-}
-
-/// Proves that every document is exact, though up to `most` events that were sent before stand in the topic once more.
-pub fn expect_exact_with_copies(pipeline: &mut Pipeline, most: u64) -> anyhow::Result<()> {
-    let copies = pipeline.audit(None)?.1.duplicates.saturating_sub(pipeline.reckoning.duplicates);
-    ensure!(copies <= most, "{copies} events were sent again");
-    pipeline.reckoning.duplicates += copies;
-    pipeline.expect_exact(None).map(drop)
 }
 
 /// Ends the stream, and proves that every document is exact.

@@ -10,8 +10,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use storepulse_events::topics;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::kafka::group::is_final;
-use crate::kafka::onlooker::{Onlooker, OnlookerContext};
+use crate::kafka::onlooker::{Onlooker, OnlookerContext, patiently};
 use crate::session::Position;
 
 /// Why a topic can't be read for the audit.
@@ -103,7 +102,7 @@ impl AuditReader {
     }
 
     fn partitions(&self, topic: &str) -> Result<Vec<i32>, ReadError> {
-        let metadata = patiently(topic, || self.consumer.fetch_metadata(Some(topic), CALL))?;
+        let metadata = asked(topic, || self.consumer.fetch_metadata(Some(topic), CALL))?;
         Ok(metadata.topics().iter().flat_map(|t| t.partitions().iter().map(|p| p.id())).collect())
     }
 
@@ -112,7 +111,7 @@ impl AuditReader {
         for partition in self.partitions(topic)? {
             list.add_partition(topic, partition);
         }
-        let answer = patiently(topic, || consumer.committed_offsets(list.clone(), CALL))?;
+        let answer = asked(topic, || consumer.committed_offsets(list.clone(), CALL))?;
         let offset = |o| if let Offset::Offset(n) = o { Some(n) } else { None };
         Ok(answer.elements().iter().map(|e| (e.partition(), (offset(e.offset()), e.metadata().to_owned()))).collect())
     }
@@ -125,7 +124,7 @@ impl AuditReader {
     pub fn drained(&self, materialiser: &str) -> Result<Drained, ReadError> {
         let mut drained = Drained::default();
         for (partition, (offset, metadata)) in self.committed(&self.consumer, &self.topic)? {
-            let (low, high) = patiently(&self.topic, || self.consumer.fetch_watermarks(&self.topic, partition, CALL))?;
+            let (low, high) = asked(&self.topic, || self.consumer.fetch_watermarks(&self.topic, partition, CALL))?;
             if low > 0 {
                 return Err(ReadError::Truncated { topic: self.topic.clone(), partition, low });
             }
@@ -204,20 +203,10 @@ impl AuditReader {
     }
 }
 
-/// Asks again while an error may pass by itself, such as that of a coordinator or a leader that has just moved.
-fn patiently<T>(topic: &str, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, ReadError> {
+/// What the brokers answer, as soon as they can.
+fn asked<T>(topic: &str, ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, ReadError> {
     const PATIENCE: Duration = Duration::from_secs(60);
-    const BETWEEN: Duration = Duration::from_millis(200);
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match ask() {
-            Err(error) if !is_final(&error) && Instant::now() < deadline => {
-                tracing::debug!(topic, %error, "asking again");
-                std::thread::sleep(BETWEEN);
-            }
-            outcome => return outcome.map_err(AuditReader::error(topic)),
-        }
-    }
+    patiently(Instant::now() + PATIENCE, ask).map_err(AuditReader::error(topic))
 }
 
 /// Reads each partition from its start until `each` says that it has seen enough of the message's partition, or to its

@@ -10,7 +10,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use storepulse_events::{Currency, decode, topics};
 
 use super::group::is_final;
-use super::onlooker::{Onlooker, OnlookerContext};
+use super::onlooker::{Onlooker, OnlookerContext, patiently};
 use crate::failpoint::{self, Point};
 use crate::session::{Checkpoint, Limits, Position, SessionTable, seal};
 
@@ -158,15 +158,8 @@ impl Reading<'_> {
     fn position(&self) -> Result<Option<(i64, Position)>, RestoreError> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.restorer.topic, self.partition);
-        let answer = loop {
-            match self.consumer().committed_offsets(list.clone(), CALL) {
-                Ok(answer) => break answer,
-                Err(error) if Instant::now() < self.deadline => {
-                    tracing::debug!(partition = self.partition, %error, "offsets are waited for");
-                }
-                Err(error) => return Err(self.failed(error)),
-            }
-        };
+        let ask = || self.consumer().committed_offsets(list.clone(), CALL);
+        let answer = patiently(self.deadline, ask).map_err(|e| self.failed(e))?;
         let elements = answer.elements();
         let Some(Offset::Offset(offset)) = elements.first().map(|e| e.offset()) else { return Ok(None) };
         let metadata = elements.first().map(|e| e.metadata().to_owned()).unwrap_or_default();

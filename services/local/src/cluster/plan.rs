@@ -37,11 +37,10 @@ const LETS_GO: Duration = Duration::from_secs(10);
 pub(super) async fn check_ports(node: &Node) -> Result<()> {
     let patience = Instant::now() + LETS_GO;
     for port in [node.client_port, node.internal_port, node.controller_port] {
-        while !is_free(port) {
-            if Instant::now() < patience {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
+        while !is_free(port) && Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if !is_free(port) {
             let owner = owner_of(port).unwrap_or_else(|| "another program".to_owned());
             return Err(Error::Process {
                 name: format!("Kafka node {}", node.id),
