@@ -171,7 +171,7 @@ fn fold(messages: &[Vec<u8>], mut table: Option<SessionTable>) -> usize {
             folder.fold(&event);
         }
         if i % CUT == CUT - 1 {
-            out += folder.drain().len();
+            folder.drain(|_, _| out += 1);
             out += table.as_mut().map_or(0, |table| table.cut(offset + 1, 0, false).stories.len());
         }
     }

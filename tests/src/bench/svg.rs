@@ -20,11 +20,11 @@ const MOST: i32 = 12;
 
 const STYLE: &str = "\
 svg { font: 13px system-ui, sans-serif; }
-text { fill: #1f2328; } .small { font-size: 11px; fill: #59636e; } .title { font-size: 16px; font-weight: 600; }
+text { fill: #1f2328; stroke: #ffffff; stroke-width: 4; paint-order: stroke; } .small { font-size: 11px; fill: #59636e; } .title { font-size: 16px; font-weight: 600; }
 .grid { stroke: #d1d9e0; } .reach { stroke: #1f2328; stroke-width: 1.5; }
 .met { fill: #1a7f37; } .short { fill: #bc4c00; } .end { text-anchor: end; } .middle { text-anchor: middle; }
 @media (prefers-color-scheme: dark) {
-text { fill: #f0f6fc; } .small { fill: #9198a1; } .grid { stroke: #3d444d; } .reach { stroke: #f0f6fc; }
+text { fill: #f0f6fc; stroke: #0d1117; } .small { fill: #9198a1; } .grid { stroke: #3d444d; } .reach { stroke: #f0f6fc; }
 .met { fill: #3fb950; } .short { fill: #db6d28; }
 }
 ";
@@ -76,7 +76,8 @@ pub fn plot(report: &Report) -> String {
         let (start, width) = (one.min(end), (one - end).abs().max(1.0));
         let class = if line.met() { "met" } else { "short" };
         let label = escape(&format!("{row}: {}", line.what));
-        let mut value = format!("{} {}, asked for {}", number(line.measured), line.unit, line.reach());
+        let unit = if line.unit.is_empty() { String::new() } else { format!(" {}", line.unit) };
+        let mut value = format!("{}{unit}, asked for {}", number(line.measured), line.reach());
         if let Some(ratio) = line.ratio() {
             let _ = write!(value, " ({} × {})", number(ratio), line.bound_is);
         }

@@ -367,7 +367,7 @@ impl<'a> Stage<'a> {
             }
             self.place_restored()?;
             let now = Instant::now();
-            if now >= next_commit {
+            if now >= next_commit || self.core.workers.iter().any(Worker::is_full) {
                 self.core.commit(false, Duration::from_secs(60))?;
                 next_commit = now + self.pace.interval(self.config.commit_interval);
             }

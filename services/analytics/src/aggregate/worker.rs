@@ -1,6 +1,8 @@
 //! A thread that reads, decodes and folds the events of some partitions.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
@@ -70,6 +72,7 @@ pub struct Tally {
 /// A running worker.
 pub struct Worker {
     commands: Sender<Command>,
+    full: Arc<AtomicBool>,
     thread: Thread,
     handle: Option<JoinHandle<()>>,
 }
@@ -82,10 +85,12 @@ impl Worker {
     /// If the operating system gives no thread.
     pub fn start(number: usize, config: WorkerConfig, epoch: Instant) -> std::io::Result<Self> {
         let (commands, inbox) = std::sync::mpsc::channel();
+        let full = Arc::new(AtomicBool::new(false));
         let builder = std::thread::Builder::new().name(format!("worker-{number}"));
-        let handle = builder.spawn(move || Work::new(config, inbox, epoch).run())?;
+        let tell = full.clone();
+        let handle = builder.spawn(move || Work::new(config, inbox, tell, epoch).run())?;
         let thread = handle.thread().clone();
-        Ok(Self { commands, thread, handle: Some(handle) })
+        Ok(Self { commands, full, thread, handle: Some(handle) })
     }
 
     fn send(&self, command: Command) {
@@ -106,6 +111,11 @@ impl Worker {
         let (done, wait) = std::sync::mpsc::sync_channel(1);
         self.send(Command::Revoke(partitions, done));
         let _ = wait.recv();
+    }
+
+    /// Whether the worker holds as much as it may, and waits for a cut.
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     /// Asks for a cut; the answer comes to `reply`. With `all`, open sessions' stories go out as well.
@@ -136,6 +146,8 @@ struct Partition {
 struct Work {
     config: WorkerConfig,
     inbox: Receiver<Command>,
+    /// What [`Worker::is_full`] says.
+    full: Arc<AtomicBool>,
     epoch: Instant,
     partitions: BTreeMap<i32, Partition>,
     folder: Folder,
@@ -148,17 +160,18 @@ struct Work {
 
 /// Messages taken from one partition before the next one has its turn.
 const TURN: usize = 256;
-/// When this much waits for the next cut, the worker waits too.
-const MAX_CELLS: usize = 200_000;
+/// When this much waits for the next cut, the worker asks for one and waits.
+const MAX_CELLS: usize = 100_000;
 const MAX_DEAD_LETTER_BYTES: usize = 16 * 1024 * 1024;
 /// How long an idle worker sleeps unless something arrives.
 const NAP: Duration = Duration::from_millis(20);
 
 impl Work {
-    fn new(config: WorkerConfig, inbox: Receiver<Command>, epoch: Instant) -> Self {
+    fn new(config: WorkerConfig, inbox: Receiver<Command>, full: Arc<AtomicBool>, epoch: Instant) -> Self {
         Self {
             config,
             inbox,
+            full,
             epoch,
             partitions: BTreeMap::new(),
             folder: Folder::default(),
@@ -184,6 +197,7 @@ impl Work {
                 }
             }
             let full = self.is_full();
+            self.full.store(full, Ordering::Relaxed);
             if full || self.failure.is_some() || !self.take_turns() {
                 let begun = Instant::now();
                 std::thread::park_timeout(NAP);
@@ -216,6 +230,7 @@ impl Work {
                     Some(failure) => Err(failure.clone()),
                     None => Ok(self.cut(all)),
                 };
+                self.full.store(self.is_full(), Ordering::Relaxed);
                 let _ = reply.send(cut);
             }
         }
@@ -309,12 +324,13 @@ impl Work {
     /// broker's time of the `oldest` message of the cut, for the second stage to know how long events took.
     fn deltas(&mut self, stories: Vec<StoryPatch>, oldest: Option<i64>, records: &mut Vec<Record>) {
         let mut batches: BTreeMap<i32, DeltaBatch> = BTreeMap::new();
-        let stories = stories.into_iter().map(|StoryPatch { session_id, first, entries }| {
-            let change = Change::Story { first, entries };
-            (DocumentId::Session(session_id), change)
-        });
-        for (id, change) in self.folder.drain().into_iter().chain(stories) {
-            batches.entry(id.partition(self.config.delta_partitions)).or_default().push(&id, &change);
+        let partitions = self.config.delta_partitions;
+        let mut add = |id: DocumentId, change: Change| {
+            batches.entry(id.partition(partitions)).or_default().push(&id, &change);
+        };
+        self.folder.drain(&mut add);
+        for StoryPatch { session_id, first, entries } in stories {
+            add(DocumentId::Session(session_id), Change::Story { first, entries });
         }
         for (partition, batch) in batches {
             for value in batch.into_records() {

@@ -126,19 +126,21 @@ impl Folder {
         }
     }
 
-    /// Rolls the cells up into the documents they belong to, and empties them. Each document comes once.
-    pub fn drain(&mut self) -> Vec<(DocumentId, Change)> {
+    /// Rolls the cells up into the documents they belong to, and empties them. Gives `take` each document once.
+    pub fn drain(&mut self, mut take: impl FnMut(DocumentId, Change)) {
         let mut targets: HashMap<Target, Counters> = HashMap::with_capacity(self.cells.len() * 2);
         for (cell, counters) in self.cells.drain() {
             roll_up(&cell, &counters, &mut targets);
         }
-        let changes = targets.into_iter().map(|(target, counters)| self.change(target, &counters)).collect();
+        for (target, counters) in targets {
+            let (id, change) = self.change(target, &counters);
+            take(id, change);
+        }
         for interner in [&mut self.products, &mut self.categories, &mut self.payments, &mut self.states] {
             if interner.len() > MAX_INTERNED {
                 *interner = Interner::default();
             }
         }
-        changes
     }
 
     fn change(&self, target: Target, counters: &Counters) -> (DocumentId, Change) {

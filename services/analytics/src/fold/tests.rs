@@ -9,7 +9,8 @@ fn fold(events: &[serde_json::Value]) -> BTreeMap<String, Vec<i64>> {
     for event in events {
         folder.fold(&decode(event.to_string().as_bytes(), Currency::USD).unwrap());
     }
-    let changes = folder.drain();
+    let mut changes = Vec::new();
+    folder.drain(|id, change| changes.push((id, change)));
     let count = changes.len();
     let documents: BTreeMap<_, _> = changes
         .into_iter()

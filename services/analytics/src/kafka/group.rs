@@ -27,8 +27,10 @@ pub fn member_config(client: &ClientConfig, group: &str, more: &[(String, String
         .set("statistics.interval.ms", "500")
         .set("fetch.wait.max.ms", "20")
         .set("fetch.queue.backoff.ms", "10")
-        // For each partition, because each has a queue of its own.
-        .set("queued.max.messages.kbytes", "4096");
+        // For each partition, because each has a queue of its own. A fetch is several times as large when it is
+        // unpacked, and a message takes about as much again for its place in the queue.
+        .set("queued.max.messages.kbytes", "2048")
+        .set("fetch.message.max.bytes", "524288");
     for (name, value) in more {
         config.set(name, value);
     }

@@ -1,7 +1,7 @@
 //! One Kafka transaction: records and source offsets, all or nothing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -48,10 +48,18 @@ pub enum TransactionError {
     Failed(String),
 }
 
+/// Shared with a call that does not come back.
+type Transactor = Arc<ThreadedProducer<DefaultProducerContext>>;
+
 /// A producer for transactions.
+///
+/// A producer whose transaction was aborted is never used again. librdkafka (2.12.1, `rd_kafka_toppar_purge_queues`)
+/// goes on with the sequence numbers of the messages that an abort purges from its queues. Some of them may have been
+/// sent, with the answer lost: the brokers then take the next transaction's messages for copies of those, say that they
+/// have them, and drop them. A new producer of the same transactional id has a new epoch, and counts from 0.
 pub struct Transactions {
-    /// Shared with a call that does not come back.
-    producer: Arc<ThreadedProducer<DefaultProducerContext>>,
+    config: ClientConfig,
+    producer: Mutex<Transactor>,
     metrics: Metrics,
     user: String,
     group: String,
@@ -86,6 +94,18 @@ impl From<KafkaError> for AttemptError {
 /// Between two tries when a rebalance has overtaken a transaction: the client is about to hear of it.
 const OVERTAKEN: Duration = Duration::from_millis(20);
 
+/// Makes a producer, after which a predecessor of the same transactional id can do nothing any more.
+fn transactor(config: &ClientConfig, deadline: Instant) -> Result<Transactor, KafkaError> {
+    let producer: Transactor = Arc::new(config.create()?);
+    loop {
+        match producer.init_transactions(CALL) {
+            Ok(()) => return Ok(producer),
+            Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 impl Transactions {
     /// Makes the producer of a member of `group` and fences off predecessors of the same name.
     ///
@@ -104,15 +124,9 @@ impl Transactions {
             Some(denied) => TransactionError::Denied(denied),
             None => TransactionError::Failed(e.to_string()),
         };
-        let producer: Arc<ThreadedProducer<DefaultProducerContext>> = Arc::new(config.create().map_err(failed)?);
         let deadline = Instant::now() + limit;
-        loop {
-            match producer.init_transactions(CALL) {
-                Ok(()) => return Ok(Self { producer, metrics, user, group }),
-                Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
+        let producer = Mutex::new(transactor(config, deadline).map_err(failed)?);
+        Ok(Self { config: config.clone(), producer, metrics, user, group })
     }
 
     /// Commits `records` and the `offsets` of the group's topic. Tries again as long as that is safe and `limit` allows.
@@ -129,8 +143,9 @@ impl Transactions {
     ) -> Result<(), TransactionError> {
         let deadline = Instant::now() + limit;
         let timer = self.metrics.transaction_seconds.start_timer();
+        let mut producer = self.producer.lock().unwrap_or_else(|e| e.into_inner());
         loop {
-            let error = match self.attempt(records, offsets, group, deadline) {
+            let error = match self.attempt(&producer, records, offsets, group, deadline) {
                 Ok(()) => {
                     timer.observe_duration();
                     self.metrics.transactions.inc();
@@ -146,27 +161,27 @@ impl Transactions {
             };
             self.metrics.transactions_aborted.with_label_values(&[self.reason(&error).as_str()]).inc();
             if let Some(denied) = Denied::of(&error, &self.user, &self.group, TOPICS) {
-                let _ = self.producer.abort_transaction(CALL);
+                let _ = producer.abort_transaction(CALL);
                 return Err(denied.into());
             }
             let late = Instant::now() >= deadline;
             if is_overtaken(&error) && !late {
                 tracing::debug!(%error, "a rebalance went by; the transaction is tried again by the present generation");
-                self.abort(deadline)?;
+                self.begin_anew(&mut producer, deadline)?;
                 std::thread::sleep(OVERTAKEN);
                 continue;
             }
             if is_fenced(&error) || is_overtaken(&error) {
-                let _ = self.producer.abort_transaction(CALL);
+                let _ = producer.abort_transaction(CALL);
                 return Err(TransactionError::Fenced(error.to_string()));
             }
             let fatal = matches!(&error, KafkaError::Transaction(e) if e.is_fatal());
             if fatal || late {
-                let _ = self.producer.abort_transaction(CALL);
+                let _ = producer.abort_transaction(CALL);
                 return Err(TransactionError::Failed(error.to_string()));
             }
             tracing::warn!(%error, "a transaction failed and is tried again");
-            self.abort(deadline)?;
+            self.begin_anew(&mut producer, deadline)?;
         }
     }
 
@@ -186,42 +201,57 @@ impl Transactions {
         }
     }
 
-    fn abort(&self, deadline: Instant) -> Result<(), TransactionError> {
+    /// Aborts the transaction of the producer at `place`, and puts a new one there. Only what the brokers say is aborted
+    /// may be tried again: a commit whose outcome is unknown may have been one.
+    fn begin_anew(&self, place: &mut Transactor, deadline: Instant) -> Result<(), TransactionError> {
         loop {
-            match self.producer.abort_transaction(CALL) {
-                Ok(()) => return Ok(()),
+            match place.abort_transaction(CALL) {
+                Ok(()) => break,
                 Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
                 Err(error) => return Err(TransactionError::Failed(format!("it cannot be aborted: {error}"))),
             }
         }
+        let failed = |e: KafkaError| TransactionError::Failed(format!("no new producer could be made: {e}"));
+        let new = transactor(&self.config, deadline).map_err(failed)?;
+        let old = std::mem::replace(place, new);
+        // To end it may take its time.
+        let ending = std::thread::Builder::new().name("former-producer".into()).spawn(move || drop(old));
+        ending.map(drop).map_err(|e| TransactionError::Failed(format!("no thread to end a producer: {e}")))
     }
 
     fn attempt(
         &self,
+        producer: &Transactor,
         records: &[Record],
         offsets: &HashMap<i32, (i64, String)>,
         group: &Group,
         deadline: Instant,
     ) -> Result<(), AttemptError> {
         failpoint::reach(Point::BeforeTransaction);
-        self.producer.begin_transaction()?;
+        producer.begin_transaction()?;
         for record in records {
-            self.send(record, deadline)?;
+            self.send(producer, record, deadline)?;
         }
         if failpoint::reach(Point::BeforeTransactionOffsets) {
             return Err(KafkaError::Canceled.into());
         }
-        retry(deadline, || self.send_offsets(offsets, group))?;
+        retry(deadline, || self.send_offsets(producer, offsets, group))?;
         if failpoint::reach(Point::BeforeTransactionCommit) {
             return Err(KafkaError::Canceled.into());
         }
-        retry(deadline, || Ok(self.producer.commit_transaction(CALL)?))?;
+        acknowledged(producer);
+        retry(deadline, || Ok(producer.commit_transaction(CALL)?))?;
         failpoint::reach(Point::AfterTransactionCommit);
         Ok(())
     }
 
     /// Adds the offsets to the transaction, in a thread that is left behind if the call does not come back.
-    fn send_offsets(&self, offsets: &HashMap<i32, (i64, String)>, group: &Group) -> Result<(), AttemptError> {
+    fn send_offsets(
+        &self,
+        producer: &Transactor,
+        offsets: &HashMap<i32, (i64, String)>,
+        group: &Group,
+    ) -> Result<(), AttemptError> {
         let list = group.offsets(offsets)?;
         // Who is no member any more may have no id any more either, and a commit without one is fenced by nobody.
         let lost = || KafkaError::ConsumerCommit(RDKafkaErrorCode::AssignmentLost);
@@ -230,7 +260,7 @@ impl Transactions {
             return Err(lost().into());
         }
         let (done, outcome) = mpsc::channel();
-        let producer = self.producer.clone();
+        let producer = producer.clone();
         let call = move || {
             // Nobody listens any more when it comes too late.
             let _ = done.send(producer.send_offsets_to_transaction(&list, &membership, CALL));
@@ -243,7 +273,7 @@ impl Transactions {
         }
     }
 
-    fn send(&self, record: &Record, deadline: Instant) -> Result<(), KafkaError> {
+    fn send(&self, producer: &Transactor, record: &Record, deadline: Instant) -> Result<(), KafkaError> {
         let mut base: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic).partition(record.partition);
         if let Some(key) = &record.key {
             base = base.key(key.as_slice());
@@ -257,7 +287,7 @@ impl Transactions {
             base = base.headers(record.headers.iter().fold(headers, add));
         }
         loop {
-            match self.producer.send(base) {
+            match producer.send(base) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
                     if Instant::now() < deadline =>
@@ -268,6 +298,16 @@ impl Transactions {
                 Err((error, _)) => return Err(error),
             }
         }
+    }
+}
+
+/// Waits until all messages are acknowledged, or have failed. The commit would wait for it as well, but looks every
+/// 100 ms only, because another thread takes the acknowledgements.
+fn acknowledged(producer: &Transactor) {
+    const LOOK: Duration = Duration::from_millis(1);
+    let until = Instant::now() + CALL;
+    while producer.in_flight_count() > 0 && Instant::now() < until {
+        std::thread::sleep(LOOK);
     }
 }
 

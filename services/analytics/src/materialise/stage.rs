@@ -179,6 +179,8 @@ struct Stage<'a> {
     group: Group,
     partitions: BTreeMap<i32, Partition>,
     assignments: u64,
+    /// The partition that is read first.
+    turn: i32,
     cache: Cache,
     parked: Option<Parked>,
     answers: Receiver<Answer>,
@@ -197,8 +199,10 @@ struct Stage<'a> {
 const NOTHING: i64 = -1;
 /// Commits to the store at the same time.
 const PARALLEL: usize = 4;
-/// Records taken before their documents are loaded.
+/// Records taken before their documents are loaded, unless they hold [`CHANGES`] before.
 const BATCH: usize = 256;
+/// Changes in them after which no more records are taken. A record has a few thousand at most.
+const CHANGES: usize = 10_000;
 /// The longest time that draining takes, in milliseconds.
 const DRAIN_MS: i64 = 4_000;
 const OFFSETS_EVERY: Duration = Duration::from_millis(500);
@@ -226,6 +230,7 @@ impl<'a> Stage<'a> {
             group,
             partitions: BTreeMap::new(),
             assignments: 0,
+            turn: 0,
             cache,
             parked: None,
             answers,
@@ -342,8 +347,16 @@ impl<'a> Stage<'a> {
             return Ok(false);
         }
         let mut batch: Parked = Vec::new();
-        for (number, partition) in &mut self.partitions {
-            while batch.len() < BATCH {
+        let mut all = 0;
+        let (before, from): (Vec<i32>, _) = self.partitions.keys().copied().partition(|number| *number < self.turn);
+        for number in from.into_iter().chain(before) {
+            let Some(partition) = self.partitions.get_mut(&number) else { continue };
+            if batch.len() >= BATCH || all >= CHANGES {
+                // Whoever has not had a turn is the first one next time.
+                self.turn = number;
+                break;
+            }
+            while batch.len() < BATCH && all < CHANGES {
                 match partition.queue.poll(Duration::ZERO) {
                     None => break,
                     Some(Err(KafkaError::PartitionEOF(_))) => partition.at_end = true,
@@ -358,14 +371,15 @@ impl<'a> Stage<'a> {
                             continue;
                         }
                         let changes = DeltaBatch::read(message.payload().unwrap_or_default())
-                            .map_err(|error| StageError::Delta { partition: *number, offset, error })?;
+                            .map_err(|error| StageError::Delta { partition: number, offset, error })?;
                         partition.next = offset + 1;
                         partition.at_end = false;
                         if partition.committed == NOTHING {
                             partition.committed = offset;
                         }
                         partition.ages.push(offset, oldest_timestamp(&message));
-                        batch.push((*number, offset, changes));
+                        all += changes.len();
+                        batch.push((number, offset, changes));
                     }
                 }
             }
@@ -390,7 +404,6 @@ impl<'a> Stage<'a> {
             }
         }
         drop(begun);
-        let all: usize = batch.iter().map(|(_, _, changes)| changes.len()).sum();
         self.metrics.looked_up(Lookup::Miss, missing.len());
         self.metrics.looked_up(Lookup::Begun, fresh);
         self.metrics.looked_up(Lookup::Hit, all - missing.len() - fresh);

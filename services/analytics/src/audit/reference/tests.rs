@@ -79,7 +79,9 @@ fn service(records: &[(i64, Vec<u8>)], cuts: &[bool]) -> BTreeMap<String, Fields
             let change = Change::Story { first: patch.first, entries: patch.entries };
             (DocumentId::Session(patch.session_id), change)
         });
-        for (id, change) in folder.drain().into_iter().chain(stories) {
+        let mut changes = Vec::new();
+        folder.drain(|id, change| changes.push((id, change)));
+        for (id, change) in changes.into_iter().chain(stories) {
             let mut batch = DeltaBatch::default();
             batch.push(&id, &change);
             for (id, change) in batch.into_records().iter().flat_map(|r| DeltaBatch::read(r).unwrap()) {
