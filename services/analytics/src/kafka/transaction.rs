@@ -97,11 +97,16 @@ const OVERTAKEN: Duration = Duration::from_millis(20);
 /// Makes a producer, after which a predecessor of the same transactional id can do nothing any more.
 fn transactor(config: &ClientConfig, deadline: Instant) -> Result<Transactor, KafkaError> {
     let producer: Transactor = Arc::new(config.create()?);
+    while_retriable(deadline, || producer.init_transactions(CALL))?;
+    Ok(producer)
+}
+
+/// Calls again what says that it may be, until `deadline`.
+fn while_retriable(deadline: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
     loop {
-        match producer.init_transactions(CALL) {
-            Ok(()) => return Ok(producer),
+        match call() {
             Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
-            Err(error) => return Err(error),
+            outcome => return outcome,
         }
     }
 }
@@ -145,7 +150,7 @@ impl Transactions {
         let timer = self.metrics.transaction_seconds.start_timer();
         let mut producer = self.producer.lock().unwrap_or_else(|e| e.into_inner());
         loop {
-            let error = match self.attempt(&producer, records, offsets, group, deadline) {
+            let error = match attempt(&producer, records, offsets, group, deadline) {
                 Ok(()) => {
                     timer.observe_duration();
                     self.metrics.transactions.inc();
@@ -204,13 +209,8 @@ impl Transactions {
     /// Aborts the transaction of the producer at `place`, and puts a new one there. Only what the brokers say is aborted
     /// may be tried again: a commit whose outcome is unknown may have been one.
     fn begin_anew(&self, place: &mut Transactor, deadline: Instant) -> Result<(), TransactionError> {
-        loop {
-            match place.abort_transaction(CALL) {
-                Ok(()) => break,
-                Err(KafkaError::Transaction(e)) if e.is_retriable() && Instant::now() < deadline => {}
-                Err(error) => return Err(TransactionError::Failed(format!("it cannot be aborted: {error}"))),
-            }
-        }
+        let stays = |e: KafkaError| TransactionError::Failed(format!("it cannot be aborted: {e}"));
+        while_retriable(deadline, || place.abort_transaction(CALL)).map_err(stays)?;
         let failed = |e: KafkaError| TransactionError::Failed(format!("no new producer could be made: {e}"));
         let new = transactor(&self.config, deadline).map_err(failed)?;
         let old = std::mem::replace(place, new);
@@ -218,85 +218,81 @@ impl Transactions {
         let ending = std::thread::Builder::new().name("former-producer".into()).spawn(move || drop(old));
         ending.map(drop).map_err(|e| TransactionError::Failed(format!("no thread to end a producer: {e}")))
     }
+}
 
-    fn attempt(
-        &self,
-        producer: &Transactor,
-        records: &[Record],
-        offsets: &HashMap<i32, (i64, String)>,
-        group: &Group,
-        deadline: Instant,
-    ) -> Result<(), AttemptError> {
-        failpoint::reach(Point::BeforeTransaction);
-        producer.begin_transaction()?;
-        for record in records {
-            self.send(producer, record, deadline)?;
-        }
-        if failpoint::reach(Point::BeforeTransactionOffsets) {
-            return Err(KafkaError::Canceled.into());
-        }
-        retry(deadline, || self.send_offsets(producer, offsets, group))?;
-        if failpoint::reach(Point::BeforeTransactionCommit) {
-            return Err(KafkaError::Canceled.into());
-        }
-        acknowledged(producer);
-        retry(deadline, || Ok(producer.commit_transaction(CALL)?))?;
-        failpoint::reach(Point::AfterTransactionCommit);
-        Ok(())
+fn attempt(
+    producer: &Transactor,
+    records: &[Record],
+    offsets: &HashMap<i32, (i64, String)>,
+    group: &Group,
+    deadline: Instant,
+) -> Result<(), AttemptError> {
+    failpoint::reach(Point::BeforeTransaction);
+    producer.begin_transaction()?;
+    for record in records {
+        send(producer, record, deadline)?;
     }
-
-    /// Adds the offsets to the transaction, in a thread that is left behind if the call does not come back.
-    fn send_offsets(
-        &self,
-        producer: &Transactor,
-        offsets: &HashMap<i32, (i64, String)>,
-        group: &Group,
-    ) -> Result<(), AttemptError> {
-        let list = group.offsets(offsets)?;
-        // Who is no member any more may have no id any more either, and a commit without one is fenced by nobody.
-        let lost = || KafkaError::ConsumerCommit(RDKafkaErrorCode::AssignmentLost);
-        let membership = group.consumer().group_metadata().ok_or_else(lost)?;
-        if group.consumer().assignment_lost() {
-            return Err(lost().into());
-        }
-        let (done, outcome) = mpsc::channel();
-        let producer = producer.clone();
-        let call = move || {
-            // Nobody listens any more when it comes too late.
-            let _ = done.send(producer.send_offsets_to_transaction(&list, &membership, CALL));
-        };
-        let thread = std::thread::Builder::new().name("offsets".into()).spawn(call);
-        thread.map_err(|error| KafkaError::Subscription(format!("no thread to send offsets: {error}")))?;
-        match outcome.recv_timeout(STUCK) {
-            Ok(outcome) => Ok(outcome?),
-            Err(_) => Err(AttemptError::Stuck),
-        }
+    if failpoint::reach(Point::BeforeTransactionOffsets) {
+        return Err(KafkaError::Canceled.into());
     }
+    retry(deadline, || send_offsets(producer, offsets, group))?;
+    if failpoint::reach(Point::BeforeTransactionCommit) {
+        return Err(KafkaError::Canceled.into());
+    }
+    acknowledged(producer);
+    retry(deadline, || Ok(producer.commit_transaction(CALL)?))?;
+    failpoint::reach(Point::AfterTransactionCommit);
+    Ok(())
+}
 
-    fn send(&self, producer: &Transactor, record: &Record, deadline: Instant) -> Result<(), KafkaError> {
-        let mut base: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic).partition(record.partition);
-        if let Some(key) = &record.key {
-            base = base.key(key.as_slice());
-        }
-        if let Some(value) = &record.value {
-            base = base.payload(value.as_slice());
-        }
-        if !record.headers.is_empty() {
-            let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            let add = |h: OwnedHeaders, (key, value): &(&str, String)| h.insert(Header { key, value: Some(value) });
-            base = base.headers(record.headers.iter().fold(headers, add));
-        }
-        loop {
-            match producer.send(base) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                    if Instant::now() < deadline =>
-                {
-                    base = back;
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                Err((error, _)) => return Err(error),
+/// Adds the offsets to the transaction, in a thread that is left behind if the call does not come back.
+fn send_offsets(
+    producer: &Transactor,
+    offsets: &HashMap<i32, (i64, String)>,
+    group: &Group,
+) -> Result<(), AttemptError> {
+    let list = group.offsets(offsets)?;
+    // Who is no member any more may have no id any more either, and a commit without one is fenced by nobody.
+    let lost = || KafkaError::ConsumerCommit(RDKafkaErrorCode::AssignmentLost);
+    let membership = group.consumer().group_metadata().ok_or_else(lost)?;
+    if group.consumer().assignment_lost() {
+        return Err(lost().into());
+    }
+    let (done, outcome) = mpsc::channel();
+    let producer = producer.clone();
+    let call = move || {
+        // Nobody listens any more when it comes too late.
+        let _ = done.send(producer.send_offsets_to_transaction(&list, &membership, CALL));
+    };
+    let thread = std::thread::Builder::new().name("offsets".into()).spawn(call);
+    thread.map_err(|error| KafkaError::Subscription(format!("no thread to send offsets: {error}")))?;
+    match outcome.recv_timeout(STUCK) {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(AttemptError::Stuck),
+    }
+}
+
+fn send(producer: &Transactor, record: &Record, deadline: Instant) -> Result<(), KafkaError> {
+    let mut base: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(record.topic).partition(record.partition);
+    if let Some(key) = &record.key {
+        base = base.key(key.as_slice());
+    }
+    if let Some(value) = &record.value {
+        base = base.payload(value.as_slice());
+    }
+    if !record.headers.is_empty() {
+        let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        let add = |h: OwnedHeaders, (key, value): &(&str, String)| h.insert(Header { key, value: Some(value) });
+        base = base.headers(record.headers.iter().fold(headers, add));
+    }
+    loop {
+        match producer.send(base) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if Instant::now() < deadline => {
+                base = back;
+                std::thread::sleep(Duration::from_millis(2));
             }
+            Err((error, _)) => return Err(error),
         }
     }
 }
