@@ -26,7 +26,7 @@ use super::{bare, profile, say, topic};
 use crate::Spec;
 
 /// Passes that do not count: in the first ones of anything the brokers' JVMs still compile.
-pub const WARM_UPS: u32 = 2;
+const WARM_UPS: u32 = 2;
 /// The longest that the bare consumer may take.
 const BARE: Duration = Duration::from_secs(600);
 
@@ -56,7 +56,8 @@ pub fn measure(ground: &mut Ground, options: &Options) -> anyhow::Result<Vec<Row
         analytics_pass(ground, events, options, Some(file.clone()))?;
         let shares = profile::shares(&file)?;
         let told: Vec<String> = shares.iter().map(|(name, share)| format!("{name} {share:.0} %")).collect();
-        row.notes.push(format!("Where its time goes (perf, in one more pass): {}.", told.join(", ")));
+        let told = if told.is_empty() { "no samples".to_owned() } else { told.join(", ") };
+        row.notes.push(format!("Where its time goes (perf, in one more pass): {told}."));
     }
     Ok(vec![row])
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use nix::sys::statvfs::statvfs;
 use storepulse_analytics::store::args::StoreKind;
 use storepulse_analytics::store::{SharedStore, StoreArgs, open};
 use storepulse_local::{Cluster, Context, Paths, ProcessId, Progress, Store, StoreChoice};
@@ -102,6 +103,24 @@ fn own_dir() -> anyhow::Result<PathBuf> {
     Ok(target.join("tmp/bench"))
 }
 
+/// Makes sure that the disk takes all topics of a run; brokers that find it full end, and nothing says why.
+fn room(dir: &Path, events: u64) -> anyhow::Result<()> {
+    /// Three copies of the narrow and of the wide stream, and of the changes that they lead to; seen: 13 GB for 4,000,000.
+    const BYTES_AN_EVENT: u64 = 4_000;
+    std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
+    let disk = statvfs(dir).with_context(|| format!("asking for the space at {}", dir.display()))?;
+    let (free, needed) = (disk.blocks_available() * disk.fragment_size(), events * BYTES_AN_EVENT);
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    ensure!(
+        free >= needed,
+        "{} has {:.1} GiB free, and {events} events need up to {:.1} (fewer: --events)",
+        dir.display(),
+        gib(free),
+        gib(needed)
+    );
+    Ok(())
+}
+
 impl Ground {
     /// Brings up a cluster of its own, or finds the one that is to be kept.
     ///
@@ -111,6 +130,9 @@ impl Ground {
         let keep = options.keep_cluster.is_some();
         let cluster_dir = options.keep_cluster.clone().unwrap_or(own_dir()?.join("cluster"));
         let paths = Paths::find(Some(&cluster_dir))?;
+        if !keep {
+            room(&own_dir()?, options.events)?;
+        }
         let runtime = Runtime::new()?;
         let context = Context { progress: Progress::stderr(), cancel: CancellationToken::new() };
         let cluster = runtime.block_on(async {

@@ -83,6 +83,10 @@ pub fn run(ground: &mut Ground, job: &Job) -> anyhow::Result<Pass> {
     let (before, machine) = (Cpu::of_processes(&brokers)?, Machine::now()?);
     let mut service = ground.start(&spec)?;
     say(format!("analytics is process {}", service.id()));
+    if job.perf.is_some() {
+        // perf follows the threads that it finds and those that they start, and misses what begins while it looks.
+        service.until_ready()?;
+    }
     let perf = job.perf.as_deref().map(|file| Recording::start(service.id(), file)).transpose()?;
     let mut pass = watch(&mut service, job.events, &brokers)?;
     pass.brokers = pass.brokers - before;
