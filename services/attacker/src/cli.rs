@@ -22,6 +22,9 @@ pub struct Where {
     #[arg(long, env = "STOREPULSE_ATTACK_TIMEOUT_MS", default_value_t = 5_000,
           value_parser = clap::value_parser!(u64).range(100..=60_000))]
     time_limit_ms: u64,
+    /// The cluster has the user `viewer`, and its permissions are part of the plan.
+    #[arg(long, env = "STOREPULSE_VIEWER", value_parser = clap::builder::BoolishValueParser::new())]
+    viewer: bool,
 }
 
 impl Where {
@@ -31,6 +34,7 @@ impl Where {
             env_dir: self.env_dir.clone(),
             certs: self.certs.clone(),
             time_limit: Duration::from_millis(self.time_limit_ms),
+            viewer: self.viewer,
         }
     }
 }

@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use storepulse_events::topics::{ANALYTICS_GROUP, DEAD_LETTERS, DELTAS, EVENTS, READY, SESSIONS};
 use storepulse_kafka_admin::records::{self, Message};
-use storepulse_kafka_admin::{Admin, Connection, Error, Plan, Settings};
+use storepulse_kafka_admin::{Admin, Connection, Error, Settings};
 
 use crate::attacks::with_librdkafka as rd;
 use crate::world::World;
@@ -139,7 +139,7 @@ async fn round_trip(world: &World) -> Result<String, Failure> {
 async fn permissions(world: &World) -> Result<String, Failure> {
     let mut admin = Admin::over(world.enter(&world.admin).await?);
     let found = admin.acls().await?;
-    let plan = Plan::storepulse().acls;
+    let plan = world.plan().acls;
     let list = |all: Vec<String>| all.join("; ");
     let beyond: Vec<_> = found.iter().filter(|acl| !plan.contains(acl)).map(ToString::to_string).collect();
     if !beyond.is_empty() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use storepulse_kafka_admin::tls::{Identity, client_config};
-use storepulse_kafka_admin::{ConnectOptions, Connection, Credentials, Endpoint, Secret, Settings, Transport};
+use storepulse_kafka_admin::{ConnectOptions, Connection, Credentials, Endpoint, Plan, Secret, Settings, Transport};
 use storepulse_pki::{EnvFile, Layout};
 
 use crate::error::{Error, Result};
@@ -21,6 +21,8 @@ pub struct Config {
     pub certs: PathBuf,
     /// The longest any step of a connection may take.
     pub time_limit: Duration,
+    /// Whether the cluster has the user `viewer`.
+    pub viewer: bool,
 }
 
 impl Default for Config {
@@ -29,6 +31,7 @@ impl Default for Config {
             env_dir: PathBuf::from(".local"),
             certs: PathBuf::from("certs/generated"),
             time_limit: Duration::from_secs(5),
+            viewer: false,
         }
     }
 }
@@ -43,6 +46,7 @@ pub(crate) struct World {
     /// Marks everything this run writes; unique.
     pub marker: String,
     pub time_limit: Duration,
+    has_viewer: bool,
 }
 
 /// What an attacker shows at the TLS handshake.
@@ -62,7 +66,14 @@ impl World {
             layout: Layout::new(&config.certs),
             marker: format!("storepulse-attack:{}", random_hex()?),
             time_limit: config.time_limit,
+            has_viewer: config.viewer,
         })
+    }
+
+    /// The permissions that the cluster should have, and others.
+    pub(crate) fn plan(&self) -> Plan {
+        let plan = Plan::storepulse();
+        if self.has_viewer { plan.with_viewer() } else { plan }
     }
 
     /// The brokers to attack.

@@ -49,21 +49,30 @@ struct ConnectionArgs {
 enum Command {
     /// Make what is missing and correct what differs. The users' passwords come from
     /// KAFKA_<USER>_PASSWORD or KAFKA_<USER>_PASSWORD_FILE.
-    Apply {
-        /// Copies of each partition.
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(i16).range(1..=9))]
-        replication: i16,
-    },
+    Apply(PlanArgs),
     /// Compare with the plan and change nothing; exit code 1 when something is missing or differs.
-    Status {
-        /// Copies of each partition.
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(i16).range(1..=9))]
-        replication: i16,
-    },
+    Status(PlanArgs),
     /// Take one permission away; exit code 1 when nobody had it.
     AclDelete(Acl),
     /// Give one permission.
     AclCreate(Acl),
+}
+
+#[derive(Args)]
+struct PlanArgs {
+    /// Copies of each partition.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(i16).range(1..=9))]
+    replication: i16,
+    /// Also the user `viewer`, which may look at everything and change nothing, for a program such as Kafka UI.
+    #[arg(long, env = "STOREPULSE_VIEWER", value_parser = clap::builder::BoolishValueParser::new())]
+    viewer: bool,
+}
+
+impl PlanArgs {
+    fn plan(&self) -> Plan {
+        let plan = Plan::with_replication(self.replication);
+        if self.viewer { plan.with_viewer() } else { plan }
+    }
 }
 
 #[derive(Args)]
@@ -120,14 +129,14 @@ impl ConnectionArgs {
 pub async fn run(cli: Cli) -> Result<ExitCode> {
     let config = cli.connection.config()?;
     match cli.command {
-        Command::Apply { replication } => {
-            let plan = Plan::with_replication(replication);
+        Command::Apply(args) => {
+            let plan = args.plan();
             let passwords = Passwords::from_lookup(&plan, environment)?;
             print!("{}", apply(&config, &plan, &passwords).await?);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Status { replication } => {
-            let drift = status(&config, &Plan::with_replication(replication)).await?;
+        Command::Status(args) => {
+            let drift = status(&config, &args.plan()).await?;
             print!("{drift}");
             Ok(if drift.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }

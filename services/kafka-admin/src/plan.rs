@@ -9,6 +9,8 @@ use crate::error::Result;
 use crate::secret::Secret;
 use crate::settings::secret_from;
 
+/// The user that looks and changes nothing.
+const VIEWER: &str = "viewer";
 /// A day in milliseconds.
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -91,6 +93,38 @@ impl Plan {
             acls: acls(),
         }
     }
+
+    /// With the user `viewer`, for a program that shows people the cluster: it may look at everything of storepulse's,
+    /// and change nothing. Only for clusters that have such a program.
+    #[must_use]
+    pub fn with_viewer(mut self) -> Self {
+        self.users.push(VIEWER.to_owned());
+        self.acls.extend(viewer_acls(self.topics.iter().map(|topic| topic.name.as_str())));
+        self
+    }
+}
+
+/// Reading topics and their settings, and seeing groups, brokers and their settings (passwords in those are never told).
+fn viewer_acls<'a>(topics: impl Iterator<Item = &'a str>) -> Vec<AclBinding> {
+    use Operation::{Describe, DescribeConfigs, Read};
+
+    let give = |resource_type, resource: &str, pattern, operation| AclBinding {
+        principal: format!("User:{VIEWER}"),
+        resource_type,
+        resource: resource.to_owned(),
+        pattern,
+        operation,
+    };
+    let literal = Pattern::Literal;
+    let mut all: Vec<AclBinding> = topics
+        .flat_map(|topic| {
+            [Read, Describe, DescribeConfigs].map(|operation| give(ResourceType::Topic, topic, literal, operation))
+        })
+        .collect();
+    all.push(give(ResourceType::Group, topics::ANALYTICS_GROUP, Pattern::Prefixed, Describe));
+    let cluster = |operation| give(ResourceType::Cluster, "kafka-cluster", literal, operation);
+    all.extend([Describe, DescribeConfigs].map(cluster));
+    all
 }
 
 /// The fewest permissions that work. Write implies Describe in Kafka, yet both are listed, as the
@@ -182,6 +216,20 @@ mod tests {
             assert!(!topic.starts_with("analytics") || !may("simulator", Operation::Describe, topic));
         }
         assert!(Plan::storepulse().acls.iter().all(|acl| acl.resource != topics::READY && acl.resource != "*"));
+    }
+
+    #[test]
+    fn a_viewer_looks_and_changes_nothing() {
+        let plain = Plan::storepulse();
+        let plan = Plan::storepulse().with_viewer();
+        let (its, others): (Vec<_>, Vec<_>) =
+            plan.acls.iter().cloned().partition(|acl| acl.principal == format!("User:{VIEWER}"));
+        assert_eq!((others, plan.topics), (plain.acls, plain.topics));
+        let looks = [Operation::Read, Operation::Describe, Operation::DescribeConfigs];
+        assert!(its.iter().all(|acl| looks.contains(&acl.operation) && acl.resource != "*"));
+        // To read as a member of a group would be to take partitions away from the service.
+        let takes = |acl: &&AclBinding| acl.resource_type == ResourceType::Group && acl.operation == Operation::Read;
+        assert_eq!(its.iter().find(takes), None);
     }
 
     #[test]

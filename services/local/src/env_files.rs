@@ -12,6 +12,9 @@ use crate::paths::Paths;
 use crate::security::Security;
 use crate::state::{State, Store};
 
+/// Those who may act on this cluster.
+const PRINCIPALS: [&str; 4] = ["admin", "simulator", "analytics", "auditor"];
+
 /// Variables and values, in order.
 pub type Environment = Vec<(&'static str, String)>;
 
@@ -57,7 +60,7 @@ pub(crate) fn environment(principal: &str, state: &State, security: &Security) -
 
 /// Writes `<principal>.env` for every principal.
 pub(crate) fn write_all(paths: &Paths, state: &State, security: &Security) -> Result<()> {
-    for principal in storepulse_pki::PRINCIPALS {
+    for principal in PRINCIPALS {
         let file = paths.env_file(principal);
         let mut text = format!(
             "# How a program acts as `{principal}` on this cluster; load with: set -a; . {}; set +a\n",

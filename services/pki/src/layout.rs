@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub const BROKERS: u8 = 3;
 
 /// The principals that get a client certificate.
-pub const PRINCIPALS: [&str; 4] = ["admin", "simulator", "analytics", "auditor"];
+pub const PRINCIPALS: [&str; 5] = ["admin", "simulator", "analytics", "auditor", "viewer"];
 
 /// The certificate directory, and the name of each file in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

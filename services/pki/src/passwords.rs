@@ -11,12 +11,13 @@ use crate::options::{Options, Rotate};
 use crate::report::{Item, Outcome};
 
 /// The variables of the env file that hold passwords.
-pub const PASSWORDS: [&str; 5] = [
+pub const PASSWORDS: [&str; 6] = [
     "KAFKA_BROKER_PASSWORD",
     "KAFKA_ADMIN_PASSWORD",
     "KAFKA_SIMULATOR_PASSWORD",
     "KAFKA_ANALYTICS_PASSWORD",
     "KAFKA_AUDITOR_PASSWORD",
+    "KAFKA_VIEWER_PASSWORD",
 ];
 
 /// 27 bytes, 216 bits, are 36 characters of base64.
