@@ -1,6 +1,6 @@
 //! The service's settings, from the environment or flags.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use storepulse_events::{Currency, topics};
@@ -12,6 +12,9 @@ use crate::document::story::StoryLimits;
 use crate::materialise::Capacity;
 use crate::session::Limits;
 use crate::store::StoreArgs;
+
+/// Where `run` listens unless told otherwise, and `health` asks.
+pub const DEFAULT_HTTP_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9102));
 
 /// What every command needs: the cluster, the store, and what the shop's numbers mean.
 #[derive(Clone, Debug, clap::Args)]
@@ -154,7 +157,7 @@ pub struct RunArgs {
           value_parser = whole::<u32>(2_000..=900_000), help_heading = "Kafka")]
     pub kafka_transaction_timeout_ms: u32,
     /// host:port of /healthz, /readyz and /metrics
-    #[arg(long, env = "HTTP_ADDRESS", value_name = "HTTP_ADDRESS", default_value = "127.0.0.1:9102",
+    #[arg(long, env = "HTTP_ADDRESS", value_name = "HTTP_ADDRESS", default_value_t = DEFAULT_HTTP_ADDRESS,
           value_parser = address)]
     pub http_address: SocketAddr,
 }

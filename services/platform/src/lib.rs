@@ -7,6 +7,7 @@
 //! - [`telemetry`]: logs for people or programs, without secrets.
 //! - [`parse`]: values of settings.
 //! - [`http`]: `/healthz`, `/readyz`, `/metrics`.
+//! - [`probe`]: asks a running service for them, for container probes.
 //! - [`shutdown`]: SIGTERM and SIGINT as a token.
 //! - [`exit`]: the exit codes that tell configuration errors from run-time failures.
 //! - [`secret`]: text that can't be printed.
@@ -16,6 +17,7 @@ pub mod http;
 pub mod kafka;
 pub mod parse;
 pub mod preflight;
+pub mod probe;
 pub mod secret;
 pub mod shutdown;
 pub mod telemetry;

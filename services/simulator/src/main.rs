@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use rdkafka::ClientConfig;
-use storepulse_platform::{Failure, exit, http, preflight, shutdown, telemetry};
+use storepulse_platform::{Failure, exit, http, preflight, probe, shutdown, telemetry};
 use storepulse_simulator::metrics::Metrics;
-use storepulse_simulator::options::Options;
+use storepulse_simulator::options::{DEFAULT_HTTP_ADDRESS, HealthOptions, Options};
 use storepulse_simulator::settings::{Settings, Target};
 use storepulse_simulator::sink::{self, SinkError};
 use storepulse_simulator::supervisor::{self, Launch, Progress, SupervisorError};
@@ -19,9 +19,14 @@ use storepulse_simulator::worker::{self, WorkerError};
 use storepulse_simulator::world::World;
 
 const WORKER: &str = "worker";
+const HEALTH: &str = "health";
 
 fn main() -> ExitCode {
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == HEALTH) {
+        arguments.remove(1);
+        return exit::finish("storepulse-simulator", health(&arguments));
+    }
     let is_worker = arguments.get(1).is_some_and(|first| first == WORKER);
     if is_worker {
         arguments.remove(1);
@@ -29,6 +34,12 @@ fn main() -> ExitCode {
     let options = Options::parse_from(&arguments);
     let outcome = start(&options, is_worker, arguments);
     exit::finish("storepulse-simulator", outcome)
+}
+
+fn health(arguments: &[OsString]) -> Result<(), Failure> {
+    let options = HealthOptions::parse_from(arguments);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::runtime)?;
+    runtime.block_on(probe::run(&options.probe, DEFAULT_HTTP_ADDRESS))
 }
 
 fn start(options: &Options, is_worker: bool, arguments: Vec<OsString>) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Command line and environment.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,11 +8,15 @@ use clap::Parser;
 use rdkafka::ClientConfig;
 use storepulse_events::{Currency, Money, Timestamp, topics};
 use storepulse_platform::parse::{address, whole};
+use storepulse_platform::probe::ProbeArgs;
 use storepulse_platform::telemetry::LogArgs;
 
 use crate::cluster::Cluster;
 use crate::parse::{Micros, factor, instant, money, probability, seconds};
 use crate::settings::{Behaviour, Disorder, Pace, Settings, Target};
+
+/// Where a run listens unless told otherwise, and `health` asks.
+pub const DEFAULT_HTTP_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9101));
 
 /// A setting that can't work.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,12 +34,26 @@ fn refuse(variable: &'static str, value: impl ToString, allowed: impl Into<Strin
     OptionsError { variable, value: value.to_string(), allowed: allowed.into() }
 }
 
+/// `storepulse-simulator health`: asks the simulator that runs here how it is; exits 0 when it is well.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "storepulse-simulator health", version)]
+pub struct HealthOptions {
+    /// What to ask.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+}
+
 /// Simulates the shoppers of an online shop and sends their events to Kafka, into a file, or nowhere.
 ///
 /// Every flag can be given as the environment variable named beside it. Without --rate, --speed, --flat-out or --from
 /// events come in real time. The same --seed and options (with the number of processes) give the same events.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "storepulse-simulator", version, max_term_width = 120)]
+#[command(
+    name = "storepulse-simulator",
+    version,
+    max_term_width = 120,
+    after_help = "`storepulse-simulator health` asks a running simulator how it is; see its --help."
+)]
 pub struct Options {
     /// Worker processes [default: the number of cores]
     #[arg(long, env = "NUMBER_SIMULATION_PROCESSES", value_name = "NUMBER_SIMULATION_PROCESSES",
@@ -109,7 +127,7 @@ pub struct Options {
         long,
         env = "HTTP_ADDRESS",
         value_name = "HTTP_ADDRESS",
-        default_value = "127.0.0.1:9101",
+        default_value_t = DEFAULT_HTTP_ADDRESS,
         value_parser = address,
         help_heading = "Output"
     )]
