@@ -43,6 +43,8 @@ pub(crate) enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Write what the containers of docker-compose.yml are given: configurations, papers and passwords, as files
+    ContainerFiles(ContainerFilesArgs),
     /// Take a broker away by hand, or give it back
     Broker {
         #[arg(value_enum)]
@@ -72,6 +74,21 @@ impl StoreArgs {
             StoreArg::Sqlite => StoreChoice::Sqlite,
         }
     }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ContainerFilesArgs {
+    /// Where they go [default: secret/compose in the repository]
+    #[arg(long, env = "STOREPULSE_COMPOSE_DIR", value_name = "DIRECTORY")]
+    pub(crate) to: Option<PathBuf>,
+
+    /// Numeric id of the user that containers run as [default: as in .env, or who runs this; for root, 65532]
+    #[arg(long, env = "STOREPULSE_UID", value_name = "UID")]
+    pub(crate) owner: Option<u32>,
+
+    /// JSON key that reaches a real Firestore; without it, the store is the emulator
+    #[arg(long, value_name = "FILE")]
+    pub(crate) google_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use storepulse_local::run::{Options, Outcome};
-use storepulse_local::{Cluster, Context, Error, Found, Health, Paths, Stopped, Store, StoreChoice};
+use storepulse_local::{Cluster, Context, Error, Found, Health, Paths, Stopped, Store, StoreChoice, containers};
 
-use crate::cli::{BrokerAction, Cli, Command, FirestoreAction};
+use crate::cli::{BrokerAction, Cli, Command, ContainerFilesArgs, FirestoreAction};
 
 /// Prints a line; a reader that went away (`| head`) is no reason to panic.
 macro_rules! say {
@@ -30,6 +30,7 @@ pub(crate) async fn execute(cli: Cli, context: &Context) -> anyhow::Result<ExitC
         Command::Env { principal } => env(&paths, &principal),
         Command::Run(arguments) => run(&paths, &arguments.options(), context).await,
         Command::Attack { arguments } => attack(&paths, &arguments, context).await,
+        Command::ContainerFiles(arguments) => container_files(&paths, arguments),
         Command::Broker { action, id } => broker(&paths, action, id, context).await,
         Command::Firestore { action } => firestore(&paths, action, context).await,
     }
@@ -110,6 +111,18 @@ async fn run(paths: &Paths, options: &Options, context: &Context) -> anyhow::Res
 async fn attack(paths: &Paths, arguments: &[String], context: &Context) -> anyhow::Result<ExitCode> {
     let status = storepulse_local::attack::attack(paths, arguments, context).await?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILURE)))
+}
+
+fn container_files(paths: &Paths, arguments: ContainerFilesArgs) -> anyhow::Result<ExitCode> {
+    let dir = arguments.to.unwrap_or_else(|| paths.root().join("secret/compose"));
+    let options = containers::Options { dir, owner: arguments.owner, google: arguments.google_key };
+    let written = containers::prepare(paths, &options)?;
+    for warning in &written.warnings {
+        say!("  ! {warning}");
+    }
+    let (files, changed, owner) = (written.files, written.changed, written.owner);
+    say!("{}: {files} files for user {owner}, {changed} of them new", options.dir.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn broker(paths: &Paths, action: BrokerAction, id: u32, context: &Context) -> anyhow::Result<ExitCode> {

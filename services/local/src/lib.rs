@@ -6,6 +6,7 @@
 //! - [`Cluster`]: brings the cluster up (proven to work), finds it again, takes parts of it away, takes it down.
 //!   [`Paths`] says where, [`State`] what runs, [`Status`] how it is.
 //! - [`run`]: the whole pipeline, watched; [`attack`]: the attackers against the cluster.
+//! - [`containers`]: the files that the containers of `docker-compose.yml` are given.
 //! - `kafka`, `firestore`: how each real part is configured, started, and asked why it doesn't start.
 //! - `security`, `admin`: certificates and passwords; topics, users and ACLs. Both are other crates' work.
 //! - `ready`: the proof that an event gets through.
@@ -17,6 +18,7 @@
 mod admin;
 pub mod attack;
 mod cluster;
+pub mod containers;
 mod context;
 mod env_files;
 mod error;

@@ -42,7 +42,11 @@ impl Security {
             std::path::absolute(&place).file("resolve", &place)
         };
         let dir = place("STOREPULSE_CERTS_DIR", "certs/generated")?;
-        let env_file = place("STOREPULSE_ENV_FILE", ".env")?;
+        Self::init_at(dir, place("STOREPULSE_ENV_FILE", ".env")?)
+    }
+
+    /// The same, with certificates in `dir` and passwords in `env_file`.
+    pub(crate) fn init_at(dir: PathBuf, env_file: PathBuf) -> Result<(Self, Vec<String>)> {
         let report =
             storepulse_pki::init(&Options::new(&dir, &env_file)).map_err(|error| Error::Pki(error.to_string()))?;
         let warnings = report.warnings().map(str::to_owned).collect();
@@ -76,6 +80,16 @@ impl Security {
             .iter()
             .find_map(|(name, password)| (name == principal).then_some(password.as_str()))
             .unwrap_or_default()
+    }
+
+    /// The file of the passwords.
+    pub(crate) fn env_file(&self) -> &Path {
+        &self.env_file
+    }
+
+    /// Where each certificate is.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// What every party trusts.

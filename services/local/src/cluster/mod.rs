@@ -19,6 +19,7 @@ use crate::state::State;
 pub use plan::StoreChoice;
 pub use status::{Health, PartStatus, Status};
 pub use up::Found;
+pub(crate) use up::new_cluster_id;
 
 /// A running local cluster. Dropping it leaves the cluster running: see [`Cluster::down`] and [`ClusterGuard`].
 #[derive(Debug)]

@@ -226,7 +226,7 @@ impl Cluster {
 }
 
 /// A random id as Kafka makes them: 16 bytes of URL-safe base64, without a leading dash, which tools take for an option.
-fn new_cluster_id() -> String {
+pub(crate) fn new_cluster_id() -> String {
     loop {
         let id = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());
         if !id.starts_with('-') {

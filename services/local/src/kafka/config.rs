@@ -4,16 +4,42 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::security::{ADMIN, BROKER, Security};
-use crate::state::Node;
 
-/// A node's configuration. It holds a password: write it privately.
+/// Where a node can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub id: u32,
+    /// Its name in the brokers' certificates.
+    pub host: String,
+    pub client_port: u16,
+    pub internal_port: u16,
+    pub controller_port: u16,
+}
+
+/// What differs with the place that a node runs in: this machine, or a container.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub id: u32,
+    /// All nodes, this one among them.
+    pub nodes: &'a [Address],
+    /// The address to listen on.
+    pub listen_on: &'a str,
+    /// Its data directory.
+    pub data: &'a str,
+    /// Its key and certificates (PEM).
+    pub key_store: &'a str,
+    /// The authority's certificate (PEM).
+    pub trust_store: &'a str,
+}
+
+/// A node's configuration, the same wherever it runs but for the place. It holds a password: write it privately.
 ///
 /// Three listeners, none in plaintext. `CLIENT` and `INTERNAL` ask for a certificate and a SCRAM login, so that the
 /// principal is the SCRAM user; `CONTROLLER` asks for a certificate, and only a broker's is mapped to a name that has rights.
-pub(super) fn server_properties(node: &Node, nodes: &[Node], data: &Path, security: &Security) -> String {
-    let id = node.id;
+pub(crate) fn server_properties(place: &Place<'_>, security: &Security) -> String {
+    let nodes = place.nodes;
     let voters: Vec<String> =
-        nodes.iter().map(|node| format!("{}@localhost:{}", node.id, node.controller_port)).collect();
+        nodes.iter().map(|node| format!("{}@{}:{}", node.id, node.host, node.controller_port)).collect();
     let controllers: String = nodes.iter().map(|node| format!("User:broker-{};", node.id)).collect();
     let login = format!(
         "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{BROKER}\" password=\"{}\";",
@@ -21,29 +47,30 @@ pub(super) fn server_properties(node: &Node, nodes: &[Node], data: &Path, securi
     );
     let replication = nodes.len().min(3).to_string();
     let in_sync = nodes.len().min(2).to_string();
-    let listeners = format!(
-        "CLIENT://127.0.0.1:{},INTERNAL://127.0.0.1:{},CONTROLLER://127.0.0.1:{}",
-        node.client_port, node.internal_port, node.controller_port
-    );
-    let advertised = format!(
-        "CLIENT://localhost:{},INTERNAL://localhost:{},CONTROLLER://localhost:{}",
-        node.client_port, node.internal_port, node.controller_port
-    );
-    let id = id.to_string();
+    let own = nodes.iter().filter(|node| node.id == place.id);
+    let on = |host: &dyn Fn(&Address) -> String| -> String {
+        let each = own.clone().map(|node| {
+            let host = host(node);
+            format!(
+                "CLIENT://{host}:{},INTERNAL://{host}:{},CONTROLLER://{host}:{}",
+                node.client_port, node.internal_port, node.controller_port
+            )
+        });
+        each.collect()
+    };
+    let listeners = on(&|_| place.listen_on.to_owned());
+    let advertised = on(&|node| node.host.clone());
+    let id = place.id.to_string();
     let voters = voters.join(",");
     let super_users = format!("User:{ADMIN};User:{BROKER};{controllers}");
-    let data = data.to_string_lossy();
-    let store = security.broker_store(node.id);
-    let store = store.to_string_lossy();
-    let trust = security.ca();
-    let trust = trust.to_string_lossy();
+    let (data, store, trust) = (place.data, place.key_store, place.trust_store);
 
     let settings: &[(&str, &str)] = &[
         ("process.roles", "broker,controller"),
         ("node.id", &id),
         ("controller.quorum.voters", &voters),
         ("controller.listener.names", "CONTROLLER"),
-        ("log.dirs", &data),
+        ("log.dirs", data),
         // Listeners
         ("listeners", &listeners),
         ("advertised.listeners", &advertised),
@@ -52,9 +79,9 @@ pub(super) fn server_properties(node: &Node, nodes: &[Node], data: &Path, securi
         // TLS
         ("ssl.enabled.protocols", "TLSv1.2,TLSv1.3"),
         ("ssl.keystore.type", "PEM"),
-        ("ssl.keystore.location", &store),
+        ("ssl.keystore.location", store),
         ("ssl.truststore.type", "PEM"),
-        ("ssl.truststore.location", &trust),
+        ("ssl.truststore.location", trust),
         ("ssl.endpoint.identification.algorithm", "https"),
         ("listener.name.client.ssl.client.auth", "required"),
         ("listener.name.internal.ssl.client.auth", "required"),
@@ -111,27 +138,50 @@ pub(super) fn server_properties(node: &Node, nodes: &[Node], data: &Path, securi
     text
 }
 
-/// Log4j's configuration: one file per node, no configuration dumps (they hold what they should not).
-pub(super) fn log4j2(log: &Path) -> String {
-    let mut file = String::new();
-    escape(&log.to_string_lossy(), &mut file);
+/// Where a node's log goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Log<'a> {
+    /// Into a file that only its owner can read, and two older ones.
+    File(&'a Path),
+    /// To standard output, for whoever started it to keep.
+    Console,
+}
+
+/// Log4j's configuration: no configuration dumps (they hold what they should not).
+pub(crate) fn log4j2(log: Log<'_>) -> String {
+    let appender = match log {
+        Log::Console => "\
+appender.log.type=Console
+appender.log.name=log
+"
+        .to_owned(),
+        Log::File(path) => {
+            let mut file = String::new();
+            escape(&path.to_string_lossy(), &mut file);
+            format!(
+                "\
+appender.log.type=RollingFile
+appender.log.name=log
+appender.log.fileName={file}
+appender.log.filePattern={file}.%i
+appender.log.filePermissions=rw-------
+appender.log.policies.type=Policies
+appender.log.policies.size.type=SizeBasedTriggeringPolicy
+appender.log.policies.size.size=20MB
+appender.log.strategy.type=DefaultRolloverStrategy
+appender.log.strategy.max=2
+"
+            )
+        }
+    };
     format!(
         "\
 status=WARN
-appender.file.type=RollingFile
-appender.file.name=file
-appender.file.fileName={file}
-appender.file.filePattern={file}.%i
-appender.file.filePermissions=rw-------
-appender.file.layout.type=PatternLayout
-appender.file.layout.pattern=%d %p %m (%c{{1}})%n
-appender.file.policies.type=Policies
-appender.file.policies.size.type=SizeBasedTriggeringPolicy
-appender.file.policies.size.size=20MB
-appender.file.strategy.type=DefaultRolloverStrategy
-appender.file.strategy.max=2
+{appender}\
+appender.log.layout.type=PatternLayout
+appender.log.layout.pattern=%d %p %m (%c{{1}})%n
 rootLogger.level=INFO
-rootLogger.appenderRef.file.ref=file
+rootLogger.appenderRef.log.ref=log
 logger.config.name=org.apache.kafka.common.config
 logger.config.level=WARN
 logger.kafkaconfig.name=kafka.server.KafkaConfig

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Jars, cause, config};
+use super::config::{self, Address, Log, Place};
+use super::{Jars, cause};
 use crate::context::Context;
 use crate::error::{Error, FileContext, Result};
 use crate::files::{make_private_dir, remove, write_private};
@@ -17,6 +18,12 @@ use crate::state::Node;
 const START_PATIENCE: Duration = Duration::from_secs(120);
 /// What a node logs when it serves.
 const SERVES: &str = "Kafka Server started";
+
+/// How the JVM of a node runs.
+pub(crate) const SERVER_OPTIONS: [&str; 5] =
+    ["-Xms384m", "-Xmx384m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExitOnOutOfMemoryError"];
+/// How the JVM that formats storage runs.
+const FORMAT_OPTIONS: [&str; 3] = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /// What is needed to start nodes.
 #[derive(Debug, Clone)]
@@ -37,13 +44,23 @@ impl Launcher {
     pub(crate) fn configure(&self, node: &Node, nodes: &[Node]) -> Result<()> {
         let dir = self.paths.node(node.id);
         make_private_dir(&dir)?;
-        let mut properties = config::server_properties(node, nodes, &dir.join("data"), &self.security);
+        let addresses: Vec<Address> = nodes.iter().map(Address::from).collect();
+        let text = |path: PathBuf| path.to_string_lossy().into_owned();
+        let place = Place {
+            id: node.id,
+            nodes: &addresses,
+            listen_on: "127.0.0.1",
+            data: &text(dir.join("data")),
+            key_store: &text(self.security.broker_store(node.id)),
+            trust_store: &text(self.security.ca()),
+        };
+        let mut properties = config::server_properties(&place, &self.security);
         if let Some(file) = extra_properties() {
             // Of two lines with the same key, the later counts.
             properties.push_str(&std::fs::read_to_string(&file).file("read", &file)?);
         }
         write_private(&dir.join("server.properties"), properties.as_bytes())?;
-        let log4j2 = config::log4j2(&dir.join("server.log"));
+        let log4j2 = config::log4j2(Log::File(&dir.join("server.log")));
         write_private(&dir.join("log4j2.properties"), log4j2.as_bytes())
     }
 
@@ -51,19 +68,8 @@ impl Launcher {
     pub(crate) async fn format(&self, node: &Node, cluster_id: &str, context: &Context) -> Result<()> {
         let dir = self.paths.node(node.id);
         let mut arguments = self.jvm_arguments(&dir, "format.log");
-        for option in ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"] {
-            arguments.push_str(&quote(option));
-        }
         let properties = dir.join("server.properties");
-        let properties = properties.to_string_lossy();
-        for argument in ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", &properties] {
-            arguments.push_str(&quote(argument));
-        }
-        for user in [ADMIN, BROKER] {
-            let password = self.security.password(user);
-            arguments.push_str(&quote("--add-scram"));
-            arguments.push_str(&quote(&format!("SCRAM-SHA-256=[name={user},password={password}]")));
-        }
+        arguments.push_str(&format_arguments(cluster_id, &properties.to_string_lossy(), &self.security));
         // The command line is for everyone to see (`ps`); this file is not, and is gone a second later.
         let file = PrivateFile::write(dir.join("format.args"), &arguments)?;
         let mut command = self.java.command();
@@ -88,10 +94,7 @@ impl Launcher {
     pub(crate) fn start(&self, node: &Node) -> Result<ProcessId> {
         let dir = self.paths.node(node.id);
         let mut arguments = self.jvm_arguments(&dir, "server.log");
-        for option in ["-Xms384m", "-Xmx384m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExitOnOutOfMemoryError"]
-        {
-            arguments.push_str(&quote(option));
-        }
+        arguments.push_str(&quote_all(SERVER_OPTIONS));
         let file = dir.join("java.args");
         write_private(&file, arguments.as_bytes())?;
         let mut command = self.java.command();
@@ -143,6 +146,35 @@ impl Launcher {
         .map(|argument| quote(argument))
         .collect()
     }
+}
+
+impl From<&Node> for Address {
+    fn from(node: &Node) -> Self {
+        Self {
+            id: node.id,
+            host: "localhost".to_owned(),
+            client_port: node.client_port,
+            internal_port: node.internal_port,
+            controller_port: node.controller_port,
+        }
+    }
+}
+
+/// Lines of a Java argument file.
+pub(crate) fn quote_all<'a>(arguments: impl IntoIterator<Item = &'a str>) -> String {
+    arguments.into_iter().map(quote).collect()
+}
+
+/// The end of a Java argument file that formats a node's storage, with the two users that must exist before the first
+/// login. It holds their passwords: write it privately.
+pub(crate) fn format_arguments(cluster_id: &str, properties: &str, security: &Security) -> String {
+    let mut arguments = quote_all(FORMAT_OPTIONS);
+    arguments += &quote_all(["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties]);
+    for user in [ADMIN, BROKER] {
+        let password = security.password(user);
+        arguments += &quote_all(["--add-scram", &format!("SCRAM-SHA-256=[name={user},password={password}]")]);
+    }
+    arguments
 }
 
 /// The file that `STOREPULSE_LOCAL_KAFKA_PROPERTIES` names: more lines for `server.properties` of every node, for
