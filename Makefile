@@ -16,6 +16,13 @@ FAULTS ?=
 BROKEN ?=
 OUTAGE ?=
 ARGS ?=
+# Containers: dev (Firebase emulator) or full (a real Firestore) where both could be meant; DELETE_DATA=yes for a `-down`;
+# SERVICE and FOLLOW=yes for the logs. All optional.
+MODE ?=
+DELETE_DATA ?=
+SERVICE ?=
+FOLLOW ?=
+export PROFILE MODE DELETE_DATA FOLLOW
 
 # The service with points where tests make it die or fail. Of the whole workspace, so that dependencies are built once.
 FAILPOINTS := --bin storepulse-analytics-failpoints --features storepulse-analytics/failpoints
@@ -25,18 +32,21 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 
 .DEFAULT_GOAL := help
-.PHONY: help init run test bench chaos lint build prerequisites local-up local-status local-down attacker-up
+.PHONY: help init run test bench chaos lint build prerequisites local-up local-status local-down attacker-up \
+	compose-up compose-down compose-dev-up compose-dev-down firebase-start firebase-down kafka-up kafka-down services-up \
+	services-down monitoring-up monitoring-down attacker-down audit report logs status images test-compose
 
 help: ## This list
 	@echo "make <target> [VARIABLE=value …]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Start with: make run                        watch a simulated shop, Ctrl-C stops everything"
 	@echo "            make run EVENTS=50000 SEED=1    a finite run, audited to the cent"
 	@echo "            make test                       everything proven on this machine"
 	@echo "            make chaos                      nothing is lost or counted twice, whatever fails"
 	@echo "            make attacker-up                nobody gets in"
+	@echo "In containers: make init && make compose-dev-up"
 
 init: build ## Install what is missing, build, make certificates and passwords (ROTATE=ca,passwords,… renews)
 	@$(BIN)/storepulse-pki init $(if $(ROTATE),--rotate $(ROTATE))
@@ -85,8 +95,74 @@ local-status: build ## How each part of the local cluster is
 local-down: build ## Stop the local cluster and remove its data
 	@$(BIN)/storepulse-local down
 
-attacker-up: build ## Try to break into the cluster (a temporary one where none runs)
-	@$(BIN)/storepulse-local attack
+attacker-up: ## Try to break into the cluster: that in containers where one runs, else the local one (or a temporary one)
+	@if stack=$$(scripts/compose.sh running); then \
+		echo "attacking the cluster in containers ($$stack)"; \
+		MODE=$$stack scripts/compose.sh attack $(ARGS); \
+	else \
+		$(MAKE) --no-print-directory build && $(BIN)/storepulse-local attack; \
+	fi
+
+attacker-down: ## Stop attackers that were interrupted
+	@scripts/compose.sh down attackers
+
+compose-dev-up: ## In containers: Kafka, Firebase emulator, Kafka UI, simulator, analytics
+	@scripts/compose.sh up dev
+
+compose-dev-down: ## Stop them (DELETE_DATA=yes: and delete topics and documents)
+	@MODE=dev scripts/compose.sh down
+
+compose-up: ## In containers, with a real Firestore (secret/serviceAccountKey.json)
+	@scripts/compose.sh up full
+
+compose-down: ## Stop them (DELETE_DATA=yes: and delete the topics)
+	@MODE=full scripts/compose.sh down
+
+firebase-start: ## In containers, one by one: the Firebase emulator …
+	@scripts/compose.sh firebase-up
+
+firebase-down: ## … stop it
+	@scripts/compose.sh down firebase
+
+kafka-up: ## … Kafka with topics, users, permissions, and Kafka UI
+	@scripts/compose.sh kafka-up
+
+kafka-down: ## … stop it
+	@scripts/compose.sh down kafka
+
+services-up: ## … simulator and analytics
+	@scripts/compose.sh services-up
+
+services-down: ## … stop them
+	@scripts/compose.sh down services
+
+monitoring-up: ## … Prometheus and Grafana with a dashboard
+	@scripts/compose.sh monitoring-up
+
+monitoring-down: ## … stop them
+	@scripts/compose.sh down monitoring
+
+audit: ## In containers: compute every document anew from the topics, and compare
+	@scripts/compose.sh audit $(ARGS)
+
+report: ## In containers: the shop's numbers of today
+	@scripts/compose.sh report $(ARGS)
+
+status: ## In containers: how each is
+	@scripts/compose.sh status
+
+logs: ## In containers: the last lines of each (SERVICE=analytics, FOLLOW=yes)
+	@scripts/compose.sh logs $(SERVICE)
+
+images: ## Build the images (or fetch them, with STOREPULSE_REGISTRY)
+	@scripts/compose.sh images
+
+test-compose: build-dev ## The containers, brought up and mistreated (needs Docker, Compose, debootstrap)
+	@BIN=$(TARGET_DIR)/debug tests/compose/run.sh
+
+.PHONY: build-dev
+build-dev: prerequisites
+	cargo build --workspace --bins --locked
 
 prerequisites:
 	@scripts/install-prerequisites.sh
