@@ -158,7 +158,7 @@ fn keys_and_passwords_are_for_their_owner_only() {
     let private = |path: &Path| path.extension().is_some_and(|end| end == "key" || end == "pem");
     let check = || {
         let keys: Vec<_> = at.contents().into_keys().filter(|path| private(path)).collect();
-        assert_eq!(keys.len(), 2 + 3 + 4 + 3);
+        assert_eq!(keys.len(), 2 + 3 + PRINCIPALS.len() + 3);
         for key in keys {
             assert_eq!(mode(&key), 0o600, "{key:?}");
         }
@@ -272,7 +272,7 @@ fn certificates_near_their_end_are_reported_with_the_remedy() {
     let report = at.init();
     assert!(!report.changed());
     let warnings: Vec<_> = report.warnings().collect();
-    assert_eq!(warnings.len(), 3 + 4 + 2, "{warnings:?}");
+    assert_eq!(warnings.len(), 3 + PRINCIPALS.len() + 2, "{warnings:?}");
     assert!(warnings[0].contains("--rotate brokers"), "{warnings:?}");
 }
 

@@ -2,7 +2,7 @@
 ARG BASE
 FROM ${BASE}
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends curl openjdk-17-jre-headless python3-minimal \
+    && apt-get install -y --no-install-recommends curl openjdk-17-jre-headless python3 \
     && rm -rf /var/lib/apt/lists/* \
     && mkdir -p /data /srv/page && chgrp 0 /data && chmod 0775 /data \
     && echo 'The Firebase CLI and its UI are not here: this is a stand-in.' >/srv/page/index.html

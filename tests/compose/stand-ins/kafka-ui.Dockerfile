@@ -2,7 +2,7 @@
 ARG KAFKA
 FROM ${KAFKA}
 USER root
-RUN apt-get update && apt-get install -y --no-install-recommends python3-minimal wget && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends python3 wget && rm -rf /var/lib/apt/lists/*
 COPY kafka-ui.sh /usr/local/bin/
 USER 65532:0
 CMD ["/bin/sh", "/usr/local/bin/kafka-ui.sh"]

@@ -3,7 +3,8 @@
 # /tmp/client.properties is left for the test, which tries to do more than look.
 set -eu
 
-file=${SPRING_CONFIG_ADDITIONAL_LOCATION:-$(env | sed -n 's/^SPRING_CONFIG_ADDITIONAL-LOCATION=//p')}
+file=${JAVA_OPTS##*-Dspring.config.additional-location=}
+file=${file%% *}
 umask 077
 python3 - "$file" >/tmp/client.properties <<'PYTHON'
 import json, re, sys
