@@ -4,12 +4,12 @@ set -eu
 
 find services tests -type f ! -name Cargo.toml ! -name '*.rs' -delete
 find services tests -type f -name '*.rs' | while read -r file; do
-    if grep -q 'fn main' "$file"; then
-        echo 'fn main() {}' >"$file"
-    elif [ "${file##*/src/}" = lib.rs ]; then
-        : >"$file"
-    else
-        rm "$file"
-    fi
+    case $file in
+    */src/lib.rs) : >"$file" ;;
+    */src/main.rs | */src/bin/*.rs | */benches/*.rs | */tests/*/main.rs) echo 'fn main() {}' >"$file" ;;
+    */tests/*/*.rs) rm "$file" ;;
+    */tests/*.rs) echo 'fn main() {}' >"$file" ;;
+    *) rm "$file" ;;
+    esac
 done
 rm -rf compose dist docs
