@@ -11,7 +11,7 @@ say() { printf 'kafka-start: %s\n' "$*" >&2; }
 
 for file in server.properties broker.pem ca.crt log4j2.properties kafka.jvm kafka.format; do
     if [ ! -r "$secrets/$file" ]; then
-        say "$secrets/$file can't be read by user $(id -u): is STOREPULSE_UID in .env the owner of secret/compose? \`make init\` sets it"
+        say "$secrets/$file can't be read by user $(id -u): is STOREPULSE_UID in .env the owner of secret/compose? \`make compose-up\` and its like set it"
         exit 2
     fi
 done

@@ -95,8 +95,8 @@ project() {
 compose() {
     local files=(-f docker-compose.yml)
     [ "$mode" = dev ] && files+=(-f docker-compose.dev.yml)
-    # shellcheck disable=SC2046 # one word
-    "${COMPOSE[@]}" -p $(project) "${files[@]}" "$@"
+    # The old one complains of every secret whose file is not there yet, even when it is to stop or to look.
+    "${COMPOSE[@]}" -p "$(project)" "${files[@]}" "$@" 2> >(grep -v 'uses an undefined secret file' >&2)
 }
 
 # Containers of a service of the stack, running or not.

@@ -90,6 +90,8 @@ fn write_all(security: &Security, options: &Options) -> Result<Written> {
     viewer(&mut files, security)?;
     attackers(&mut files, security)?;
     files.keep("grafana-admin.password", || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 27]>()))?;
+    // Compose mounts a file with either store, and the emulator wants no key.
+    files.write("no-google-credentials.json", "{}\n")?;
     let google = options.google.as_deref().map(google_key).transpose()?;
     if let Some((text, _)) = &google {
         files.write("google-credentials.json", text)?;
