@@ -265,6 +265,7 @@ kill_hard() {
 }
 
 brings_up() {
+    nameless_before=$(docker volume ls -q --filter dangling=true | grep -cE '^[0-9a-f]{64}$' || :)
     quietly up dev
     for service in kafka-1 kafka-2 kafka-3 firebase kafka-ui analytics simulator; do
         [ "$(health "$service")" = healthy ] || fail "$service is $(health "$service")"
@@ -388,6 +389,10 @@ restarts() {
     [ "$(docker inspect --format '{{.State.ExitCode}}' "$analytics")" = 0 ] || fail "analytics does not end with 0 on SIGTERM"
     quietly down
     [ -z "$(docker ps -aq --filter "label=com.docker.compose.project=$project")" ] || fail "down leaves containers behind"
+    # The stand-in for Kafka UI is made of that for Kafka, and has its volumes.
+    local nameless
+    nameless=$(docker volume ls -q --filter dangling=true | grep -cE '^[0-9a-f]{64}$' || :)
+    [ "$nameless" -le $((nameless_before + 3)) ] || fail "down leaves $((nameless - nameless_before)) nameless volumes behind"
     quietly up dev
     await_counted 2000
     audit "after the whole stack was taken down and brought up again"
