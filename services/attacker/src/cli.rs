@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::attacks::Attack;
 use crate::error::Result;
 use crate::world::Config;
 
@@ -25,6 +26,12 @@ pub struct Where {
     /// The cluster has the user `viewer`, and its permissions are part of the plan.
     #[arg(long, env = "STOREPULSE_VIEWER", value_parser = clap::builder::BoolishValueParser::new())]
     viewer: bool,
+    /// The papers of admin.env are an observer's, who may look and change nothing: where an operator manages users.
+    #[arg(long, env = "STOREPULSE_ATTACK_OBSERVER")]
+    observer: bool,
+    /// Attacks to leave out, comma-separated, for want of the certificates that they need.
+    #[arg(long, value_delimiter = ',', value_parser = Attack::from_id)]
+    without: Vec<Attack>,
 }
 
 impl Where {
@@ -35,6 +42,8 @@ impl Where {
             certs: self.certs.clone(),
             time_limit: Duration::from_millis(self.time_limit_ms),
             viewer: self.viewer,
+            observer: self.observer,
+            without: self.without.clone(),
         }
     }
 }

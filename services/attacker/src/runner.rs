@@ -33,7 +33,7 @@ pub async fn run(config: &Config, mut progress: impl FnMut(&Line)) -> Result<Rep
         }
     }
     let before = ends(&world).await;
-    for attack in Attack::ALL {
+    for attack in Attack::ALL.iter().filter(|attack| !config.without.contains(attack)) {
         add(attack_line(*attack, &world).await);
     }
     add(traces_line(&world, before).await);
@@ -101,7 +101,10 @@ async fn loot_line(world: &World) -> Line {
     let started = Instant::now();
     let (verdict, text) = match attacks::clean_up(world).await {
         Ok(found) if found.is_empty() => (Verdict::Held, "nothing was made".to_owned()),
-        Ok(found) => (Verdict::Hole, format!("attackers made (now removed): {}", found.join(", "))),
+        Ok(found) => {
+            let removed = if world.observer { "remove it" } else { "now removed" };
+            (Verdict::Hole, format!("attackers made ({removed}): {}", found.join(", ")))
+        }
         Err(error) => (Verdict::Unproven, Answer::from(error).to_string()),
     };
     line("evidence", "no-loot", "find a topic, user or permission an attacker made, as the admin", "none")

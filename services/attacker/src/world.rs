@@ -7,6 +7,7 @@ use storepulse_kafka_admin::tls::{Identity, client_config};
 use storepulse_kafka_admin::{ConnectOptions, Connection, Credentials, Endpoint, Plan, Secret, Settings, Transport};
 use storepulse_pki::{EnvFile, Layout};
 
+use crate::attacks::Attack;
 use crate::error::{Error, Result};
 
 /// How long to listen for an alert after a TLS 1.3 handshake.
@@ -23,6 +24,10 @@ pub struct Config {
     pub time_limit: Duration,
     /// Whether the cluster has the user `viewer`.
     pub viewer: bool,
+    /// The papers of `admin.env` are an observer's, who may change nothing.
+    pub observer: bool,
+    /// Attacks that are left out.
+    pub without: Vec<Attack>,
 }
 
 impl Default for Config {
@@ -32,6 +37,8 @@ impl Default for Config {
             certs: PathBuf::from("certs/generated"),
             time_limit: Duration::from_secs(5),
             viewer: false,
+            observer: false,
+            without: Vec::new(),
         }
     }
 }
@@ -47,6 +54,8 @@ pub(crate) struct World {
     pub marker: String,
     pub time_limit: Duration,
     has_viewer: bool,
+    /// Whether `admin` is an observer, who may change nothing.
+    pub observer: bool,
 }
 
 /// What an attacker shows at the TLS handshake.
@@ -67,13 +76,17 @@ impl World {
             marker: format!("storepulse-attack:{}", random_hex()?),
             time_limit: config.time_limit,
             has_viewer: config.viewer,
+            observer: config.observer,
         })
     }
 
-    /// The permissions that the cluster should have, and others.
+    /// The permissions that there should be.
     pub(crate) fn plan(&self) -> Plan {
-        let plan = Plan::storepulse();
-        if self.has_viewer { plan.with_viewer() } else { plan }
+        match (self.observer, self.has_viewer) {
+            (true, _) => Plan::observed_by(&self.admin.user),
+            (false, true) => Plan::storepulse().with_viewer(),
+            (false, false) => Plan::storepulse(),
+        }
     }
 
     /// The brokers to attack.

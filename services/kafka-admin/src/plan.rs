@@ -13,6 +13,8 @@ use crate::settings::secret_from;
 const VIEWER: &str = "viewer";
 /// A day in milliseconds.
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+/// How the names begin of all that attackers try to make.
+const ATTACKERS: &str = "storepulse-attack-";
 
 /// A topic as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,27 @@ impl Plan {
     /// storepulse's own cluster, with three copies of everything.
     pub fn storepulse() -> Self {
         Self::with_replication(3)
+    }
+
+    /// The same cluster where an operator manages users (`k8s/base/users.yaml`): besides the plan's permissions, those of
+    /// `observer`, who looks on while attackers are at work, and changes nothing.
+    pub fn observed_by(observer: &str) -> Self {
+        let mut plan = Self::storepulse();
+        plan.acls.extend(observer_acls(observer));
+        plan.users.push(observer.to_owned());
+        plan
+    }
+
+    /// The permissions of the autoscaler, where there is one (`k8s/components/keda`).
+    pub fn scaler_acls() -> Vec<AclBinding> {
+        let see = |resource_type, name: &str| AclBinding {
+            principal: "User:scaler".to_owned(),
+            resource_type,
+            resource: name.to_owned(),
+            pattern: Pattern::Literal,
+            operation: Operation::Describe,
+        };
+        vec![see(ResourceType::Topic, topics::EVENTS), see(ResourceType::Group, topics::ANALYTICS_GROUP)]
     }
 
     /// The same with another number of copies (a single broker can only hold one). The smallest
@@ -125,6 +148,36 @@ fn viewer_acls<'a>(topics: impl Iterator<Item = &'a str>) -> Vec<AclBinding> {
     let cluster = |operation| give(ResourceType::Cluster, "kafka-cluster", literal, operation);
     all.extend([Describe, DescribeConfigs].map(cluster));
     all
+}
+
+/// What an observer needs: to see permissions, users, topics and groups, and to write to the canary topic.
+fn observer_acls(observer: &str) -> Vec<AclBinding> {
+    use Operation::{Describe, Read, Write};
+    use Pattern::{Literal, Prefixed};
+    use ResourceType::{Cluster, Group, Topic};
+
+    let all: [(_, _, _, &[Operation]); 7] = [
+        (Cluster, Literal, "kafka-cluster", &[Describe]),
+        (Topic, Literal, topics::READY, &[Read, Write, Describe]),
+        (Topic, Literal, topics::EVENTS, &[Describe]),
+        (Topic, Literal, topics::DELTAS, &[Describe]),
+        (Topic, Prefixed, ATTACKERS, &[Describe]),
+        (Group, Prefixed, topics::ANALYTICS_GROUP, &[Describe]),
+        (Group, Prefixed, ATTACKERS, &[Describe]),
+    ];
+    let binding = |(resource_type, pattern, name, operations): (ResourceType, Pattern, &str, &[Operation])| {
+        let principal = format!("User:{observer}");
+        let resource = name.to_owned();
+        let of = |operation: &Operation| AclBinding {
+            principal: principal.clone(),
+            resource_type,
+            resource: resource.clone(),
+            pattern,
+            operation: *operation,
+        };
+        operations.iter().map(of).collect::<Vec<_>>()
+    };
+    all.into_iter().flat_map(binding).collect()
 }
 
 /// The fewest permissions that work. Write implies Describe in Kafka, yet both are listed, as the

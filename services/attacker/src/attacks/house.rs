@@ -167,9 +167,12 @@ pub(super) async fn take_over_user(world: &World) -> Answer {
     answer(attempt.await, |()| format!("analytics made user {}", loot(world)))
 }
 
-/// Removes, as the admin, what attackers would have made through a hole.
+/// Removes, as the admin, what attackers would have made through a hole. An observer only finds it.
 pub(crate) async fn clean_up(world: &World) -> Result<Vec<String>, Error> {
     let mut admin = Admin::over(world.enter(&world.admin).await?);
+    if world.observer {
+        return look(world, &mut admin).await;
+    }
     let mut found = Vec::new();
     if admin.delete_topic(&loot(world)).await? {
         found.push(format!("topic {}", loot(world)));
@@ -180,6 +183,20 @@ pub(crate) async fn clean_up(world: &World) -> Result<Vec<String>, Error> {
     let mechanism = world.admin.mechanism;
     if !admin.scram_users(mechanism, &[loot(world)]).await?.is_empty() {
         admin.delete_scram_user(mechanism, &loot(world)).await?;
+        found.push(format!("user {}", loot(world)));
+    }
+    Ok(found)
+}
+
+async fn look(world: &World, observer: &mut Admin) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    if observer.topic(&loot(world)).await?.is_some() {
+        found.push(format!("topic {}", loot(world)));
+    }
+    if observer.acls().await?.contains(&loot_acl(world)) {
+        found.push(format!("ACL {}", loot_acl(world)));
+    }
+    if !observer.scram_users(world.admin.mechanism, &[loot(world)]).await?.is_empty() {
         found.push(format!("user {}", loot(world)));
     }
     Ok(found)

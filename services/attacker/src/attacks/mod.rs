@@ -148,6 +148,18 @@ attacks! {
 }
 
 impl Attack {
+    /// The attack of a short name.
+    ///
+    /// # Errors
+    /// There is none of that name; says which there are.
+    pub fn from_id(id: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().copied().find(|attack| attack.id() == id);
+        found.ok_or_else(|| {
+            let all: Vec<_> = Self::ALL.iter().map(|attack| attack.id()).collect();
+            format!("there is no such attack: allowed is {}", all.join(", "))
+        })
+    }
+
     /// Carries it out.
     pub(crate) async fn attempt(self, world: &World) -> Answer {
         use with_librdkafka as rd;
