@@ -34,7 +34,7 @@ BIN := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 .DEFAULT_GOAL := help
 .PHONY: help init run test bench chaos lint build prerequisites local-up local-status local-down attacker-up \
 	compose-up compose-down compose-dev-up compose-dev-down firebase-start firebase-down kafka-up kafka-down services-up \
-	services-down monitoring-up monitoring-down attacker-down audit report logs status images test-compose
+	services-down monitoring-up monitoring-down attacker-down audit report logs status images test-compose test-k8s
 
 help: ## This list
 	@echo "make <target> [VARIABLE=value …]"
@@ -61,6 +61,13 @@ test: lint ## Formatting, lints, unit, property and end-to-end tests
 	cargo build --workspace $(FAILPOINTS) --locked
 	cargo test --workspace --locked
 	cargo test --workspace --lib --features storepulse-analytics/failpoints --locked failpoint
+
+# K8S_LAB: a directory with scripts that bring up a throwaway cluster. STRIMZI_MANIFESTS: install/cluster-operator of
+# Strimzi's release. See tests/k8s/run.sh.
+test-k8s: export BIN := $(TARGET_DIR)/debug
+test-k8s: ## The manifests and storepulse-deploy on a real cluster (K8S_LAB, STRIMZI_MANIFESTS; ONLY=manifests)
+	cargo build --workspace --bins --locked
+	@ONLY=$(ONLY) tests/k8s/run.sh
 
 bench: build ## Measure everything, each figure beside its bound, into docs/ (ONLY=drain,… EVENTS: a part, printed)
 	@$(BIN)/storepulse-bench $(if $(EVENTS),--events $(EVENTS)) $(if $(ONLY),--only $(ONLY)) \
