@@ -36,9 +36,12 @@ class Layer:
     def program(self, source, at):
         self.put(source, at)
         self.libraries(source)
-    def libraries(self, source):
+    def libraries(self, source, home=None):
+        """What a program loads, but for what is in its own home."""
         for library in libraries(source):
-            self.put(os.path.realpath(library), library)
+            real = os.path.realpath(library)
+            if not (home and real.startswith(home)):
+                self.put(real, library)
     def close(self):
         self.tar.close()
         return hashlib.sha256(pathlib.Path(self.path).read_bytes()).hexdigest()
@@ -67,7 +70,7 @@ def main():
                 if os.path.exists(path) and not path.endswith(('.jmod', 'src.zip')):
                     java.put(path, '/opt/java' + path[len(home):])
                     if os.access(path, os.X_OK) or '.so' in file:
-                        java.libraries(path)
+                        java.libraries(path, home)
         for jar in sorted(pathlib.Path(args.jars).glob('*.jar')):
             java.put(jar, f'/opt/kafka/libs/{jar.name}')
         java.put(args.emulator, '/opt/firestore/emulator.jar')

@@ -46,7 +46,8 @@ impl Error {
 
 /// An error with all that is behind it, without what is said twice.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    // The client library's own words for where it failed say nothing to users.
+    let mut text = error.to_string().trim_start_matches("ServiceError: ").to_owned();
     let mut source = error.source();
     while let Some(error) = source {
         let more = error.to_string();
