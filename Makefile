@@ -39,7 +39,7 @@ BIN := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 help: ## This list
 	@echo "make <target> [VARIABLE=value …]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Start with: make run                        watch a simulated shop, Ctrl-C stops everything"
 	@echo "            make run EVENTS=50000 SEED=1    a finite run, audited to the cent"
@@ -64,7 +64,7 @@ test: lint ## Formatting, lints, unit, property and end-to-end tests
 
 # K8S_LAB: a directory with scripts that bring up a throwaway cluster. STRIMZI_MANIFESTS: install/cluster-operator of
 # Strimzi's release. See tests/k8s/run.sh.
-test-k8s: export BIN := $(TARGET_DIR)/debug
+test-k8s: export STOREPULSE_BIN := $(TARGET_DIR)/debug
 test-k8s: ## The manifests and storepulse-deploy on a real cluster (K8S_LAB, STRIMZI_MANIFESTS; ONLY=manifests)
 	cargo build --workspace --bins --locked
 	@ONLY=$(ONLY) tests/k8s/run.sh

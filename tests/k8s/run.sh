@@ -7,11 +7,12 @@
 #   K8S_LAB            directory with build.sh and up.sh, which bring up a throwaway cluster of one node (needs root)
 #   STRIMZI_MANIFESTS  install/cluster-operator of Strimzi's release
 #   ONLY=manifests     only what needs no nodes
+#   STOREPULSE_BIN     where this workspace's programs are (target/debug)
 #   KEEP=1             leave the cluster running
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 here=tests/k8s
-bin=${BIN:-target/debug}
+bin=${STOREPULSE_BIN:-target/debug}
 tag='test'
 namespace=storepulse
 
