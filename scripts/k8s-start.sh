@@ -107,12 +107,12 @@ fi
 version=$(sed -n 's/^ *newTag: *//p' k8s/base/kustomization.yaml)
 if [ -n "$image" ]; then
     case $image in
-    *storepulse:*) ;;
-    *) fail "--image is $image: its name must end in storepulse:VERSION" ;;
+    */services:*) ;;
+    *) fail "--image is $image: its name must end in /services:VERSION" ;;
     esac
-    export STOREPULSE_VERSION=${image##*:} STOREPULSE_REGISTRY=${image%storepulse:*}
+    export STOREPULSE_VERSION=${image##*:} STOREPULSE_REGISTRY=${image%/services:*}
 else
-    reference=${STOREPULSE_REGISTRY:-}storepulse:${STOREPULSE_VERSION:-$version}
+    reference=${STOREPULSE_REGISTRY:-storepulse}/services:${STOREPULSE_VERSION:-$version}
     case $context in
     kind-* | minikube | "$NAMESPACE")
         need docker "https://docs.docker.com/engine/install; or give an image that the cluster can pull, with --image"

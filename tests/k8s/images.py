@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Test-only images, made without a registry and without Docker, as one tar of the kind that `docker save` writes.
 
-  storepulse:VERSION          the programs of this workspace and the libraries that they load: no shell, nothing else
+  storepulse/services:VERSION  the programs of this workspace and the libraries that they load: no shell, nothing else
   test/java:VERSION           Java, Kafka's jars, the Firestore emulator and busybox: what the stand-ins for Strimzi's
                               and Google's images run
 """
@@ -58,7 +58,7 @@ def main():
             subprocess.run(['strip', '-o', stripped, f'{args.bin}/storepulse-{name}'], check=True)
             ours.program(stripped, f'/usr/local/bin/storepulse-{name}')
         ours.put('/etc/ssl/certs/ca-certificates.crt', '/etc/ssl/certs/ca-certificates.crt')
-        ours.text('/etc/passwd', 'storepulse:x:10001:10001::/:/nonexistent\n')
+        ours.text('/etc/passwd', 'storepulse:x:65532:65532::/:/nonexistent\n')
         ours.text('/etc/nsswitch.conf', 'hosts: files dns\n')
         ours.directory('/tmp', 0o1777)
 
@@ -92,7 +92,7 @@ exec /opt/java/bin/java -Xmx512m -cp /opt/firestore/emulator.jar \\
         java.text('/etc/passwd', 'kafka:x:1001:0::/:/nonexistent\n')
         java.directory('/tmp', 0o1777)
 
-        images = [(f'docker.io/library/storepulse:{args.version}', ours, '10001:10001'), (f'docker.io/test/java:{args.version}', java, '1001:0')]
+        images = [(f'docker.io/storepulse/services:{args.version}', ours, '65532:65532'), (f'docker.io/test/java:{args.version}', java, '1001:0')]
         manifest = []
         with tarfile.open(args.out, 'w') as out:
             for number, (reference, layer, user) in enumerate(images):

@@ -78,7 +78,7 @@ impl Job<'_> {
                         "automountServiceAccountToken": false,
                         "enableServiceLinks": false,
                         "securityContext": {
-                            "runAsNonRoot": true, "runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001,
+                            "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
                             "seccompProfile": { "type": "RuntimeDefault" },
                         },
                         "containers": [{

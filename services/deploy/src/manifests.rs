@@ -27,8 +27,8 @@ pub struct ManifestArgs {
 /// Where images come from.
 #[derive(Debug, Clone, Default, clap::Args)]
 struct ImageArgs {
-    /// What to put in front of storepulse's image: a registry, such as registry.example.org/shop/
-    #[arg(long, env = "STOREPULSE_REGISTRY", default_value = "")]
+    /// What stands in front of /services:VERSION, such as registry.example.org/shop
+    #[arg(long, env = "STOREPULSE_REGISTRY", default_value = "storepulse")]
     registry: String,
     /// The version of storepulse's image [default: that of the manifests]
     #[arg(long, env = "STOREPULSE_VERSION")]
@@ -133,6 +133,9 @@ impl Manifests {
     }
 }
 
+/// Storepulse's image as the manifests name it, up to its version.
+const OURS: &str = "storepulse/services:";
+
 impl ImageArgs {
     fn put(&self, object: &mut Value) {
         if let (Some(image), "Kafka") = (&self.kafka_image, text(object, "/kind")) {
@@ -142,7 +145,7 @@ impl ImageArgs {
         let containers = object.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
         for container in containers.into_iter().flatten() {
             let image = text(container, "/image").to_owned();
-            match (&self.firestore_emulator_image, image.strip_prefix("storepulse:")) {
+            match (&self.firestore_emulator_image, image.strip_prefix(OURS)) {
                 (_, Some(tag)) => container["image"] = self.storepulse(tag).into(),
                 (Some(image), None) if is_emulator => container["image"] = image.as_str().into(),
                 _ => {}
@@ -151,9 +154,11 @@ impl ImageArgs {
     }
 
     fn storepulse(&self, tag: &str) -> String {
-        let registry = self.registry.trim_end_matches('/');
-        let slash = if registry.is_empty() { "" } else { "/" };
-        format!("{registry}{slash}storepulse:{}", self.image_version.as_deref().unwrap_or(tag))
+        let registry = match self.registry.trim_end_matches('/') {
+            "" => "storepulse",
+            registry => registry,
+        };
+        format!("{registry}/services:{}", self.image_version.as_deref().unwrap_or(tag))
     }
 }
 
@@ -230,7 +235,7 @@ mod tests {
     use super::*;
 
     const YAML: &str = "kind: Namespace\napiVersion: v1\nmetadata: {name: shop}\n---\napiVersion: apps/v1\nkind: Deployment\n\
-        metadata: {name: analytics, namespace: shop}\nspec: {template: {spec: {containers: [{name: a, image: 'storepulse:1.2'}, {name: b, image: other}]}}}\n---\n\
+        metadata: {name: analytics, namespace: shop}\nspec: {template: {spec: {containers: [{name: a, image: 'storepulse/services:1.2'}, {name: b, image: other}]}}}\n---\n\
         apiVersion: kafka.strimzi.io/v1\nkind: Kafka\nmetadata: {name: k, namespace: shop}\nspec: {kafka: {}}\n";
 
     #[test]
@@ -240,11 +245,11 @@ mod tests {
             let deployment = manifests.of_kind("Deployment").next().unwrap();
             text(deployment, "/spec/template/spec/containers/0/image").to_owned()
         };
-        assert_eq!(image(&parse(ImageArgs::default())), "storepulse:1.2");
+        assert_eq!(image(&parse(ImageArgs::default())), "storepulse/services:1.2");
         for registry in ["mirror.example.org/shop", "mirror.example.org/shop/"] {
             let images =
                 ImageArgs { registry: registry.into(), image_version: Some("9".into()), ..ImageArgs::default() };
-            assert_eq!(image(&parse(images)), "mirror.example.org/shop/storepulse:9");
+            assert_eq!(image(&parse(images)), "mirror.example.org/shop/services:9");
         }
         let manifests = parse(ImageArgs { kafka_image: Some("kafka:x".into()), ..ImageArgs::default() });
         assert_eq!(text(manifests.of_kind("Kafka").next().unwrap(), "/spec/kafka/image"), "kafka:x");
