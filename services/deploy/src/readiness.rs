@@ -92,7 +92,7 @@ fn job(object: &Value) -> State {
 }
 
 fn pod(object: &Value) -> State {
-    if text(object, "/metadata/deletionTimestamp") != "" {
+    if !text(object, "/metadata/deletionTimestamp").is_empty() {
         return State::waiting("it is being ended");
     }
     match condition(object, "Ready") {
