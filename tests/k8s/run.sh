@@ -126,6 +126,18 @@ a_context_that_looks_like_production_is_asked_about() {
     KUBECONFIG=$work/prod.kubeconfig refuses 2 'looks like production' deploy up --dry-run </dev/null
 }
 
+what_is_not_strimzi_s_release_is_not_installed() {
+    local changed=$work/changed
+    cp -r "$STRIMZI_MANIFESTS" "$changed"
+    chmod -R u+w "$changed"
+    echo '# changed' >>"$changed"/010-ServiceAccount-strimzi-cluster-operator.yaml
+    refuses 2 'are not those of Strimzi' scripts/k8s-start.sh --image docker.io/test/services:$tag --strimzi-manifests "$changed"
+    if k get serviceaccount strimzi-cluster-operator; then
+        echo 'it was installed all the same'
+        return 1
+    fi
+}
+
 # The CRDs of Strimzi from its release; those of KEDA and the Prometheus operator from their Go modules.
 install_crds() (
     kubectl apply --server-side -f <(cat "$STRIMZI_MANIFESTS"/*-Crd-*.yaml | sed 's/^apiVersion: apiextensions/---\n&/')
@@ -369,6 +381,7 @@ export STOREPULSE_VERSION=$tag FIRESTORE_EMULATOR_IMAGE=docker.io/test/java:$tag
 python3 $here/operator_stand_in.py $namespace "docker.io/test/java:$tag" "$work/volumes" "$work/stand-in" >"$work/stand-in.log" 2>&1 &
 stand_in=$!
 
+test_ what_is_not_strimzi_s_release_is_not_installed
 test_ an_image_that_cannot_be_pulled_is_named
 test_ with_a_stand_in_operator_up_goes_on_from_there_and_ends_with_everything_ready
 if [ ${#failed[@]} -ne 0 ]; then
