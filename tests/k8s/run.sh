@@ -31,7 +31,8 @@ done
 [ -x "$bin/storepulse-deploy" ] || fail "$bin/storepulse-deploy is not built: make test-k8s builds it"
 
 export LAB=${LAB:-$HOME/.cache/k8s-lab}
-[ -x "$LAB/bin/kube-apiserver" ] || "$K8S_LAB/build.sh"
+# What it builds last tells that all is there.
+[ -x "$LAB/bin/coredns" ] || "$K8S_LAB/build.sh"
 export PATH=$LAB/bin:$PATH KUBECONFIG=$LAB/run/admin.kubeconfig
 work=$(mktemp -d)
 chmod 0755 "$work"
