@@ -278,7 +278,16 @@ need_images() {
 
 # Starts services and waits until they are well; says why when one is not.
 start() {
-    local log status=0
+    local log status=0 service failing=()
+    # Docker has those that keep failing wait longer and longer, and Compose starts nothing that needs them. Begin anew:
+    # what is to be kept is in volumes.
+    for service in "$@"; do
+        if keeps_failing "$service"; then failing+=("$service"); fi
+    done
+    if [ ${#failing[@]} -gt 0 ]; then
+        note "beginning anew: ${failing[*]}"
+        compose rm -sfv "${failing[@]}" >/dev/null 2>&1 || :
+    fi
     log=$(mktemp)
     compose up -d --no-build "$@" >"$log" 2>&1 || status=$?
     if [ "$status" -ne 0 ]; then
@@ -288,7 +297,7 @@ start() {
         fail "not everything could be started; \`make logs\` shows more, and running this again goes on from here"
     fi
     rm -f "$log"
-    local patience=$((SECONDS + 240)) service waiting
+    local patience=$((SECONDS + 240)) waiting
     for service in "$@"; do
         while :; do
             waiting=$(state "$service")
@@ -324,6 +333,20 @@ state() {
         esac
     done
     printf '%s' "${worst:-gone}"
+}
+
+# Whether a container of a service is restarted again and again, or not well for long.
+keeps_failing() {
+    local id one
+    for id in $(containers "$1"); do
+        one=$(docker inspect --format '{{.State.Status}}/{{if .State.Health}}{{.State.Health.Status}}{{end}}/{{.RestartCount}}' "$id" 2>/dev/null) || continue
+        case $one in
+        restarting/* | running/unhealthy/*) return 0 ;;
+        running/starting/0) ;;
+        running/starting/*) return 0 ;;
+        esac
+    done
+    return 1
 }
 
 # The last words of those that are not well.

@@ -167,7 +167,11 @@ clean_up() {
     elif [ -d "$clone" ]; then
         MODE=dev DELETE_DATA=yes stack down >/dev/null 2>&1 || :
     fi
-    if [ -n "$started_daemon" ] && [ -z "${KEEP:-}" ]; then kill "$started_daemon" 2>/dev/null || :; fi
+    if [ -n "$started_daemon" ] && [ -z "${KEEP:-}" ]; then
+        kill "$started_daemon" 2>/dev/null || :
+        # The next run must not take a daemon that is about to end for one that runs.
+        wait "$started_daemon" 2>/dev/null || :
+    fi
     exit "$status"
 }
 
@@ -393,9 +397,15 @@ restarts() {
     local nameless
     nameless=$(docker volume ls -q --filter dangling=true | grep -cE '^[0-9a-f]{64}$' || :)
     [ "$nameless" -le $((nameless_before + 3)) ] || fail "down leaves $((nameless - nameless_before)) nameless volumes behind"
-    quietly up dev
+    # Piece by piece, as make has it: firebase-start, kafka-up, services-up.
+    quietly firebase-up
+    quietly kafka-up
+    quietly services-up
     await_counted 2000
-    audit "after the whole stack was taken down and brought up again"
+    audit "after the whole stack was taken down and brought up again, piece by piece"
+    stack report >"$work/report.log" 2>&1 || fail "the report exits $?: $(tail -n 5 "$work/report.log")"
+    grep -q '[1-9]' "$work/report.log" || fail "the report says nothing: $(cat "$work/report.log")"
+    ok "make report: $(wc -l <"$work/report.log") lines"
 }
 
 is_watched() {
