@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use storepulse_analytics::fold::Folder;
+use storepulse_analytics::fold::{Arrival, Folder};
 use storepulse_analytics::session::{Limits, SessionTable};
 use storepulse_events::{Currency, decode};
 
@@ -51,7 +51,8 @@ fn fold(c: &mut Criterion) {
             let mut changes = 0;
             for (i, message) in messages.iter().enumerate() {
                 if let Ok(event) = decode(black_box(message), Currency::USD) {
-                    folder.fold(&event);
+                    let stream_time = event.timestamp.micros() / 1_000;
+                    folder.fold(&event, Arrival { stream_time, watermark: stream_time });
                 }
                 if i % 10_000 == 9_999 {
                     folder.drain(|_, _| changes += 1);
@@ -65,10 +66,11 @@ fn fold(c: &mut Criterion) {
             let (mut folder, mut table) = (Folder::default(), SessionTable::new(Limits::default()));
             let mut out = 0;
             for (i, message) in messages.iter().enumerate() {
-                if let Ok(event) = decode(black_box(message), Currency::USD)
-                    && table.observe(&event, i as i64, 0, 0)
-                {
-                    folder.fold(&event);
+                if let Ok(event) = decode(black_box(message), Currency::USD) {
+                    let stream_time = event.timestamp.micros() / 1_000;
+                    if let Some(arrival) = table.observe(&event, i as i64, stream_time, 0, &mut folder.account) {
+                        folder.fold(&event, arrival);
+                    }
                 }
                 if i % 10_000 == 9_999 {
                     folder.drain(|_, _| out += 1);

@@ -8,6 +8,8 @@ use storepulse_platform::parse::{address, whole};
 use storepulse_platform::telemetry::LogArgs;
 use storepulse_platform::{ConfigError, KafkaArgs};
 
+use crate::document::DocumentRules;
+use crate::document::rules::Weights;
 use crate::document::story::StoryLimits;
 use crate::materialise::Capacity;
 use crate::session::Limits;
@@ -37,6 +39,9 @@ pub struct CommonArgs {
     /// The rules of sessions.
     #[command(flatten)]
     pub sessions: SessionArgs,
+    /// What documents say.
+    #[command(flatten)]
+    pub documents: DocumentArgs,
     /// Logs.
     #[command(flatten)]
     pub logs: LogArgs,
@@ -46,6 +51,28 @@ impl CommonArgs {
     /// The consumer group of the materialising stage.
     pub fn materialiser_group(&self) -> String {
         format!("{}{}", self.kafka_group_id, topics::MATERIALISER_SUFFIX)
+    }
+
+    /// What documents depend on.
+    pub fn document_rules(&self) -> DocumentRules {
+        const DAY_MS: i64 = 86_400_000;
+        let documents = &self.documents;
+        let seconds = |seconds: u32| i64::from(seconds) * 1000;
+        DocumentRules {
+            story: self.sessions.story_limits(),
+            lateness_ms: seconds(documents.allowed_lateness_seconds),
+            hours_retention_ms: i64::from(documents.hours_retention_days) * DAY_MS,
+            windows_retention_ms: i64::from(documents.windows_retention_days) * DAY_MS,
+            watermark_idle_ms: seconds(documents.watermark_idle_seconds),
+            trending_windows: i32::from(documents.trending_hours) * 4,
+            trending_size: usize::from(documents.trending_size),
+            weights: Weights {
+                view: documents.interest_view_weight.into(),
+                cart: documents.interest_cart_weight.into(),
+                removal: documents.interest_removal_weight.into(),
+                purchase: documents.interest_purchase_weight.into(),
+            },
+        }
     }
 }
 
@@ -77,6 +104,56 @@ pub struct SessionArgs {
     #[arg(long, env = "SESSION_CHECKPOINT_EVENTS", value_name = "SESSION_CHECKPOINT_EVENTS", default_value_t = 200_000,
           value_parser = whole::<u32>(1..=u64::from(u32::MAX)))]
     pub session_checkpoint_events: u32,
+    /// Seconds of event time without an event after which a session that has not ended is counted as closed
+    #[arg(long, env = "SESSION_IDLE_SECONDS", value_name = "SESSION_IDLE_SECONDS", default_value_t = 1_800,
+          value_parser = whole::<u32>(1..=604_800))]
+    pub session_idle_seconds: u32,
+}
+
+/// What documents say, and for how long hours and windows are kept.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Documents")]
+pub struct DocumentArgs {
+    /// Seconds after its end for which an hour or a window is still open; later events count too, as events after close
+    #[arg(long, env = "ALLOWED_LATENESS_SECONDS", value_name = "ALLOWED_LATENESS_SECONDS", default_value_t = 300,
+          value_parser = whole::<u32>(0..=604_800))]
+    pub allowed_lateness_seconds: u32,
+    /// Seconds of event time behind the furthest partition after which one is idle and holds no watermark up
+    #[arg(long, env = "WATERMARK_IDLE_SECONDS", value_name = "WATERMARK_IDLE_SECONDS", default_value_t = 3_600,
+          value_parser = whole::<u32>(1..=604_800))]
+    pub watermark_idle_seconds: u32,
+    /// Days after its end for which an hour is kept
+    #[arg(long, env = "HOURS_RETENTION_DAYS", value_name = "HOURS_RETENTION_DAYS", default_value_t = 90,
+          value_parser = whole::<u32>(1..=36_500))]
+    pub hours_retention_days: u32,
+    /// Days after its end for which a window of 15 minutes is kept
+    #[arg(long, env = "WINDOWS_RETENTION_DAYS", value_name = "WINDOWS_RETENTION_DAYS", default_value_t = 14,
+          value_parser = whole::<u32>(1..=36_500))]
+    pub windows_retention_days: u32,
+    /// Hours that trending products are found in
+    #[arg(long, env = "TRENDING_HOURS", value_name = "TRENDING_HOURS", default_value_t = 3,
+          value_parser = whole::<u16>(1..=168))]
+    pub trending_hours: u16,
+    /// The most products of a list of trending ones
+    #[arg(long, env = "TRENDING_SIZE", value_name = "TRENDING_SIZE", default_value_t = 20,
+          value_parser = whole::<u16>(1..=500))]
+    pub trending_size: u16,
+    /// What a view adds to the interest score of a product and its category
+    #[arg(long, env = "INTEREST_VIEW_WEIGHT", value_name = "INTEREST_VIEW_WEIGHT", default_value_t = 1,
+          allow_negative_numbers = true, value_parser = weight)]
+    pub interest_view_weight: i32,
+    /// What a piece put into a cart adds
+    #[arg(long, env = "INTEREST_CART_WEIGHT", value_name = "INTEREST_CART_WEIGHT", default_value_t = 3,
+          allow_negative_numbers = true, value_parser = weight)]
+    pub interest_cart_weight: i32,
+    /// What a piece taken out of a cart adds
+    #[arg(long, env = "INTEREST_REMOVAL_WEIGHT", value_name = "INTEREST_REMOVAL_WEIGHT", default_value_t = -2,
+          allow_negative_numbers = true, value_parser = weight)]
+    pub interest_removal_weight: i32,
+    /// What a piece bought adds
+    #[arg(long, env = "INTEREST_PURCHASE_WEIGHT", value_name = "INTEREST_PURCHASE_WEIGHT", default_value_t = 5,
+          allow_negative_numbers = true, value_parser = weight)]
+    pub interest_purchase_weight: i32,
 }
 
 impl SessionArgs {
@@ -88,6 +165,7 @@ impl SessionArgs {
             checkpoint_events: i64::from(self.session_checkpoint_events),
             story_idle_ms: i64::from(self.session_history_idle_seconds) * 1000,
             story_max_ms: i64::from(self.session_history_max_seconds) * 1000,
+            idle_ms: i64::from(self.session_idle_seconds) * 1000,
         }
     }
 
@@ -95,6 +173,13 @@ impl SessionArgs {
     pub fn story_limits(&self) -> StoryLimits {
         StoryLimits { entries: self.session_history_max_entries as usize, ..StoryLimits::default() }
     }
+}
+
+/// A parser of weights.
+fn weight(text: &str) -> Result<i32, String> {
+    const MOST: i32 = 1_000;
+    let value = text.trim().parse().ok().filter(|value| (-MOST..=MOST).contains(value));
+    value.ok_or_else(|| format!("allowed is a whole number from -{MOST} to {MOST}"))
 }
 
 /// Settings of the running service.
@@ -251,6 +336,7 @@ mod tests {
     #[test]
     fn without_settings_sessions_have_their_default_limits() {
         assert_eq!(settings(&[]).common.sessions.limits(), Limits::default());
+        assert_eq!(settings(&[]).common.document_rules(), DocumentRules::default());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the service counts. `docs/metrics.md` says what each number tells.
 
+use std::collections::BTreeMap;
+
 use std::time::SystemTime;
 
 use prometheus::core::{Collector, Desc};
@@ -89,6 +91,8 @@ pub struct Metrics {
     pub restarts: IntCounterVec,
     /// Brokers that this process is connected to.
     pub brokers_connected: IntGauge,
+    /// Whether it is connected to each broker that it needs.
+    pub broker_connected: IntGaugeVec,
     /// Whether each part of the service is ready.
     pub part_ready: IntGaugeVec,
 }
@@ -342,6 +346,11 @@ impl Metrics {
             restored_events: make.counter("restored_events_total", "Events read again to restore sessions")?,
             restarts: make.counters("stage_restarts_total", "Times a stage began anew after a failure", "stage")?,
             brokers_connected: make.gauge("brokers_connected", "Brokers that this process is connected to")?,
+            broker_connected: make.gauges(
+                "broker_connected",
+                "1 while the second stage is connected to a broker that it needs, else 0",
+                &["broker"],
+            )?,
             part_ready: make.gauges(
                 "part_ready",
                 "1 while a part of the service is ready, as /readyz says",
@@ -394,6 +403,17 @@ impl Metrics {
             let _ = self.lag_deltas.remove_label_values(&[&partition]);
             let _ = self.lag_deltas_seconds.remove_label_values(&[&partition]);
         }
+    }
+
+    /// Takes in to which of the brokers that it needs the second stage is connected. Says to how many.
+    pub fn connected_to(&self, brokers: &BTreeMap<i32, bool>) -> usize {
+        self.broker_connected.reset();
+        for (broker, connected) in brokers {
+            self.broker_connected.with_label_values(&[&broker.to_string()]).set(i64::from(*connected));
+        }
+        let connected = brokers.values().filter(|connected| **connected).count();
+        self.brokers_connected.set(connected as i64);
+        connected
     }
 
     /// Takes in so many changes, by whether their document was in memory.

@@ -81,6 +81,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
             event_topic: args.common.kafka_event_topic.clone(),
             delta_partitions: partitions(deltas),
             dead_letter_partitions: partitions(dead_letters),
+            rules: args.common.document_rules(),
         },
         limits: args.common.sessions.limits(),
     };
@@ -95,7 +96,7 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
         },
         idle_flush_ms: i64::from(args.idle_flush_ms),
         capacity: args.document_cache(),
-        story_limits: args.common.sessions.story_limits(),
+        rules: args.common.document_rules(),
     };
 
     // The second stage stops after the first, so that it can still write what the first one committed last.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
-use storepulse_analytics::fold::Folder;
+use storepulse_analytics::fold::{Arrival, Folder};
 use storepulse_analytics::session::{Limits, SessionTable};
 use storepulse_events::{Currency, Event, Payload, decode};
 
@@ -167,8 +167,13 @@ fn fold(messages: &[Vec<u8>], mut table: Option<SessionTable>) -> usize {
     for (i, message) in messages.iter().enumerate() {
         let Ok(event) = decode(black_box(message), Currency::USD) else { continue };
         let offset = i64::try_from(i).unwrap_or(i64::MAX);
-        if table.as_mut().is_none_or(|table| table.observe(&event, offset, 0, 0)) {
-            folder.fold(&event);
+        let stream_time = event.timestamp.micros() / 1_000;
+        let arrival = match &mut table {
+            Some(table) => table.observe(&event, offset, stream_time, 0, &mut folder.account),
+            None => Some(Arrival { stream_time, watermark: stream_time }),
+        };
+        if let Some(arrival) = arrival {
+            folder.fold(&event, arrival);
         }
         if i % CUT == CUT - 1 {
             folder.drain(|_, _| out += 1);

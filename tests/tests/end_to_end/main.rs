@@ -13,6 +13,7 @@ mod audited;
 mod brokers;
 mod chaos;
 mod exact;
+mod figures;
 mod kills;
 mod limits;
 mod locks;
@@ -132,6 +133,10 @@ const SCENARIOS: &[Scenario] = &[
         messages::poison_messages_go_to_the_dead_letters_and_the_line_goes_on,
     ),
     ("events_of_other_clients_count", messages::events_of_other_clients_count),
+    (
+        "hours_sessions_and_trends_say_what_happened_and_what_came_late",
+        figures::hours_sessions_and_trends_say_what_happened_and_what_came_late,
+    ),
     ("the_audit_finds_what_is_wrong_and_names_it", audited::the_audit_finds_what_is_wrong_and_names_it),
     ("wrong_settings_are_refused_by_name", settings::wrong_settings_are_refused_by_name),
     (

@@ -13,7 +13,7 @@ use rdkafka::message::BorrowedMessage;
 use storepulse_events::{Currency, Payload, Reason, Rejection, decode, topics};
 
 use super::progress::Head;
-use crate::document::{Change, DeltaBatch, DocumentId};
+use crate::document::{Change, DeltaBatch, DocumentId, DocumentRules};
 use crate::fold::Folder;
 use crate::kafka::group::{Queue, is_final};
 use crate::kafka::restore::Restored;
@@ -31,6 +31,8 @@ pub struct WorkerConfig {
     pub delta_partitions: i32,
     /// Partitions of the dead-letter topic.
     pub dead_letter_partitions: i32,
+    /// What documents depend on.
+    pub rules: DocumentRules,
 }
 
 enum Command {
@@ -140,6 +142,8 @@ struct Partition {
     table: SessionTable,
     next_offset: i64,
     moved: bool,
+    /// The watermark that was told last.
+    told_watermark: i64,
     head: Head,
 }
 
@@ -169,12 +173,12 @@ const NAP: Duration = Duration::from_millis(20);
 impl Work {
     fn new(config: WorkerConfig, inbox: Receiver<Command>, full: Arc<AtomicBool>, epoch: Instant) -> Self {
         Self {
+            folder: Folder::new(config.rules),
             config,
             inbox,
             full,
             epoch,
             partitions: BTreeMap::new(),
-            folder: Folder::default(),
             dead_letters: Vec::new(),
             dead_letter_bytes: 0,
             tally: Tally::default(),
@@ -217,7 +221,9 @@ impl Work {
             Command::Assign(partition, restored, queue) => {
                 let Restored { table, next_offset, newest, .. } = *restored;
                 let head = Head { newest, at_end: false };
-                self.partitions.insert(partition, Partition { queue, table, next_offset, moved: false, head });
+                let told_watermark = i64::MIN;
+                let state = Partition { queue, table, next_offset, moved: false, told_watermark, head };
+                self.partitions.insert(partition, state);
             }
             Command::Revoke(partitions, done) => {
                 for partition in partitions {
@@ -266,15 +272,17 @@ impl Work {
                         self.tally.oldest = Some(self.tally.oldest.map_or(time, |oldest| oldest.min(time)));
                         match decode(message.payload().unwrap_or_default(), self.config.currency) {
                             Ok(event) => {
-                                if partition.table.observe(&event, message.offset(), time, now) {
-                                    self.tally.events[event.payload.type_index()] += 1;
-                                    self.folder.fold(&event);
-                                } else {
-                                    self.tally.duplicates += 1;
+                                let account = &mut self.folder.account;
+                                match partition.table.observe(&event, message.offset(), time, now, account) {
+                                    Some(arrival) => {
+                                        self.tally.events[event.payload.type_index()] += 1;
+                                        self.folder.fold(&event, arrival);
+                                    }
+                                    None => self.tally.duplicates += 1,
                                 }
                             }
                             Err(rejection) => {
-                                partition.table.tick(message.offset(), time);
+                                partition.table.tick(message.offset(), time, &mut self.folder.account);
                                 *self.tally.rejected.entry(rejection.reason).or_default() += 1;
                                 let letter = dead_letter(&self.config, &message, &rejection);
                                 self.dead_letter_bytes += letter.value.as_ref().map_or(0, Vec::len) + 512;
@@ -292,7 +300,7 @@ impl Work {
         let now = self.now();
         let waited = (std::mem::take(&mut self.waited), self.is_full());
         let mut cut = WorkerCut { tally: std::mem::take(&mut self.tally), waited, ..WorkerCut::default() };
-        let mut stories = Vec::new();
+        let (mut stories, mut watermarks) = (Vec::new(), Vec::new());
         for (number, partition) in &mut self.partitions {
             let part = partition.table.cut(partition.next_offset, now, all);
             let silent = part.stories.is_empty() && part.checkpoints.is_empty();
@@ -305,6 +313,10 @@ impl Work {
                 part.checkpoints.into_iter().for_each(|(id, value)| keep(id.as_bytes(), value));
                 keep(seal::KEY, Some(seal::encode(part.position.seal)));
             }
+            if partition.moved && partition.table.watermark() > partition.told_watermark {
+                partition.told_watermark = partition.table.watermark();
+                watermarks.push((*number, partition.told_watermark));
+            }
             if partition.moved || !silent {
                 cut.offsets.insert(*number, (partition.next_offset, part.position.to_string()));
                 partition.moved = false;
@@ -314,7 +326,7 @@ impl Work {
             cut.sessions.1 += partition.table.open();
             cut.sessions.2 += part.position.pending_stories;
         }
-        self.deltas(stories, cut.tally.oldest, &mut cut.records);
+        self.deltas(stories, watermarks, cut.tally.oldest, &mut cut.records);
         cut.records.append(&mut self.dead_letters);
         self.dead_letter_bytes = 0;
         cut
@@ -322,13 +334,22 @@ impl Work {
 
     /// The changes of the cut as records of the delta topic, each document in its partition. Each record tells the
     /// broker's time of the `oldest` message of the cut, for the second stage to know how long events took.
-    fn deltas(&mut self, stories: Vec<StoryPatch>, oldest: Option<i64>, records: &mut Vec<Record>) {
+    fn deltas(
+        &mut self,
+        stories: Vec<StoryPatch>,
+        watermarks: Vec<(i32, i64)>,
+        oldest: Option<i64>,
+        records: &mut Vec<Record>,
+    ) {
         let mut batches: BTreeMap<i32, DeltaBatch> = BTreeMap::new();
         let partitions = self.config.delta_partitions;
         let mut add = |id: DocumentId, change: Change| {
             batches.entry(id.partition(partitions)).or_default().push(&id, &change);
         };
         self.folder.drain(&mut add);
+        if !watermarks.is_empty() {
+            add(DocumentId::Watermarks, Change::Watermarks(watermarks));
+        }
         for StoryPatch { session_id, first, entries } in stories {
             add(DocumentId::Session(session_id), Change::Story { first, entries });
         }

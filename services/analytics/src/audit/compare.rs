@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::reference::Expected;
+use super::reference::{Bound, Expected};
 use super::topics::Letter;
 use crate::document::state::{BOOKKEEPING, NAME};
 use crate::store::{DocumentStore, Fields, StoreError, Value};
@@ -28,7 +28,8 @@ impl fmt::Display for Difference {
 }
 
 /// The collections that hold the contract's documents, at whatever depth.
-const COLLECTIONS: [&str; 3] = ["statistics", "shipping", "sessions_history"];
+const COLLECTIONS: [&str; 8] =
+    ["statistics", "hours", "windows", "shipping", "visits", "leaderboards", "watermarks", "sessions_history"];
 
 /// All documents of the store, by path, without what is not part of the contract.
 ///
@@ -39,22 +40,48 @@ pub async fn stored(store: &dyn DocumentStore) -> Result<BTreeMap<String, Fields
     let mut all = BTreeMap::new();
     for collection in COLLECTIONS {
         for (path, mut fields) in store.scan(collection).await? {
-            fields.remove(BOOKKEEPING);
-            if !path.starts_with("sessions_history/") {
-                fields.remove(NAME);
-            }
+            comparable(&path, &mut fields);
             all.insert(path, fields);
         }
     }
     Ok(all)
 }
 
-/// Compares all documents, field by field.
-pub fn documents(expected: &Expected, stored: &BTreeMap<String, Fields>) -> Vec<Difference> {
+/// Takes out of a stored document what is not compared: the service's bookkeeping, and names for people.
+pub fn comparable(path: &str, fields: &mut Fields) {
+    fields.remove(BOOKKEEPING);
+    if path.starts_with("sessions_history/") {
+        return;
+    }
+    fields.remove(NAME);
+    if path.ends_with(TRENDING) {
+        for list in ["most_bought", "rising"] {
+            for entry in entries_mut(fields, list) {
+                entry.remove(NAME);
+            }
+        }
+    }
+}
+
+/// How paths of trending products end.
+const TRENDING: &str = "leaderboards/trending";
+
+fn entries_mut<'a>(fields: &'a mut Fields, list: &str) -> impl Iterator<Item = &'a mut Fields> {
+    let list = match fields.get_mut(list) {
+        Some(Value::Array(entries)) => &mut entries[..],
+        _ => &mut [],
+    };
+    list.iter_mut().filter_map(|entry| if let Value::Map(entry) = entry { Some(entry) } else { None })
+}
+
+/// Compares all documents, field by field. Those that have expired by the wall clock (`now_ms`) may be gone.
+pub fn documents(expected: &Expected, stored: &BTreeMap<String, Fields>, now_ms: i64) -> Vec<Difference> {
     let mut differences = Vec::new();
     for (path, want) in &expected.documents {
         let Some(have) = stored.get(path) else {
-            differences.push(difference(path.clone(), "a document", "none"));
+            if !has_expired(want, now_ms) {
+                differences.push(difference(path.clone(), "a document", "none"));
+            }
             continue;
         };
         let unordered = expected.unordered.contains(path);
@@ -65,14 +92,60 @@ pub fn documents(expected: &Expected, stored: &BTreeMap<String, Fields>) -> Vec<
                 differences.push(difference(format!("{path} {name}"), short(value), found));
             }
         }
-        for (name, value) in have.iter() {
-            if want.get(name).is_none() {
+        let partial = expected.partial.get(path);
+        for (name, value) in have.iter().filter(|(name, _)| want.get(name).is_none()) {
+            if !(partial.is_some() && LOOSE.contains(&name)) {
                 differences.push(difference(format!("{path} {name}"), "no such field", short(value)));
             }
         }
+        let bounds = expected.bounds.get(path).into_iter().flatten();
+        differences.extend(bounds.filter_map(|bound| out_of_bounds(path, bound, have)));
+        differences.extend(partial.into_iter().flat_map(|quantities| too_many(path, quantities, have)));
     }
     for path in stored.keys().filter(|path| !expected.documents.contains_key(*path)) {
         differences.push(difference(path.clone(), "no document", "one"));
+    }
+    differences
+}
+
+/// Fields of trending products that are not compared exactly where products may have been dropped.
+const LOOSE: [&str; 3] = ["most_bought", "rising", "omitted_products_count"];
+
+fn has_expired(fields: &Fields, now_ms: i64) -> bool {
+    matches!(fields.get("expires_at"), Some(Value::Timestamp(micros)) if *micros <= now_ms.saturating_mul(1000))
+}
+
+/// An estimate that is farther from the truth than it says. (One that is missing is a difference anyway.)
+fn out_of_bounds(path: &str, bound: &Bound, have: &Fields) -> Option<Difference> {
+    let found = have.get(bound.field)?;
+    let estimate = match found {
+        Value::Integer(n) => *n as f64,
+        Value::Double(x) => *x,
+        _ => f64::NAN,
+    };
+    let good = (estimate - bound.exact).abs() <= bound.error;
+    let subject = || format!("{path} {}: {}", bound.field, bound.problem);
+    (!good).then(|| difference(subject(), format!("{} ± {}", bound.exact, bound.error), short(found)))
+}
+
+/// Products that were bought less than a stored list says.
+fn too_many(path: &str, quantities: &BTreeMap<String, i64>, have: &Fields) -> Vec<Difference> {
+    let Some(Value::Array(entries)) = have.get("most_bought") else {
+        return vec![difference(format!("{path} most_bought"), "a list", "none")];
+    };
+    let mut differences = Vec::new();
+    for entry in entries {
+        let field = |name| if let Value::Map(entry) = entry { entry.get(name) } else { None };
+        match (field("product"), field("quantity")) {
+            (Some(Value::String(product)), Some(Value::Integer(quantity))) => {
+                let most = quantities.get(product).copied().unwrap_or(0);
+                if *quantity > most {
+                    let subject = format!("{path} most_bought {product}");
+                    differences.push(difference(subject, format!("at most {most}"), quantity.to_string()));
+                }
+            }
+            _ => differences.push(difference(format!("{path} most_bought"), "products and quantities", short(entry))),
+        }
     }
     differences
 }
@@ -163,11 +236,75 @@ mod tests {
         let documents_of = |entries: &[(&str, i64)]| -> BTreeMap<String, Fields> {
             entries.iter().map(|(path, n)| ((*path).to_owned(), fields(*n))).collect()
         };
-        let expected =
-            Expected { documents: documents_of(&[("a", 1), ("b", 2), ("c", 3)]), unordered: Default::default() };
-        assert!(documents(&expected, &expected.documents).is_empty());
+        let expected = Expected { documents: documents_of(&[("a", 1), ("b", 2), ("c", 3)]), ..Expected::default() };
+        assert!(documents(&expected, &expected.documents, 0).is_empty());
         let found = documents_of(&[("a", 1), ("b", 5), ("d", 4)]);
-        let subjects: Vec<String> = documents(&expected, &found).into_iter().map(|d| d.subject).collect();
+        let subjects: Vec<String> = documents(&expected, &found, 0).into_iter().map(|d| d.subject).collect();
         assert_eq!(subjects, ["b n", "c", "d"]);
+    }
+
+    fn document(fields: Vec<(&'static str, Value)>) -> Fields {
+        fields.into_iter().collect()
+    }
+
+    fn one(path: &str, fields: Fields) -> BTreeMap<String, Fields> {
+        BTreeMap::from([(path.to_owned(), fields)])
+    }
+
+    #[test]
+    fn an_expired_document_may_be_gone_but_not_be_wrong() {
+        let hour = |n| document(vec![("expires_at", Value::Timestamp(5_000)), ("n", Value::Integer(n))]);
+        let expected = Expected { documents: one("hours/x", hour(1)), ..Expected::default() };
+        let none = BTreeMap::new();
+        assert_eq!(documents(&expected, &none, 4).len(), 1);
+        assert_eq!(documents(&expected, &none, 5).len(), 0);
+        assert_eq!(documents(&expected, &one("hours/x", hour(2)), 5).len(), 1);
+    }
+
+    #[test]
+    fn an_estimate_that_is_off_by_more_than_its_error_is_a_difference() {
+        let visits = |n| document(vec![("users", Value::Integer(n))]);
+        let expected = |n| {
+            let bound = Bound { field: "users", exact: 100.0, error: 9.0, problem: "far off" };
+            let bounds = BTreeMap::from([("visits/x".to_owned(), vec![bound])]);
+            Expected { documents: one("visits/x", visits(n)), bounds, ..Expected::default() }
+        };
+        assert!(documents(&expected(109), &one("visits/x", visits(109)), 0).is_empty());
+        let differences = documents(&expected(110), &one("visits/x", visits(110)), 0);
+        assert_eq!(differences.len(), 1, "{differences:?}");
+        assert_eq!(differences[0].to_string(), "visits/x users: far off: expected 100 ± 9, found 110");
+    }
+
+    #[test]
+    fn a_list_from_which_products_were_dropped_may_not_say_too_much() {
+        let entry = |product: &str, n| {
+            let entry = [("product", Value::String(product.into())), ("quantity", Value::Integer(n))];
+            Value::Map(entry.into_iter().collect())
+        };
+        let latest = || ("latest_window", Value::Timestamp(0));
+        let path = "countries/DE/leaderboards/trending";
+        let partial = BTreeMap::from([(path.to_owned(), BTreeMap::from([("p".to_owned(), 5)]))]);
+        let expected = Expected { documents: one(path, document(vec![latest()])), partial, ..Expected::default() };
+        let stored = |entries| {
+            let fields = vec![
+                latest(),
+                ("most_bought", Value::Array(entries)),
+                ("rising", Value::Array(vec![])),
+                ("omitted_products_count", Value::Integer(7)),
+            ];
+            one(path, document(fields))
+        };
+        assert!(documents(&expected, &stored(vec![entry("p", 5)]), 0).is_empty());
+        assert_eq!(documents(&expected, &stored(vec![entry("p", 6), entry("q", 1)]), 0).len(), 2);
+        assert_eq!(documents(&expected, &expected.documents, 0).len(), 1, "without a list");
+    }
+
+    #[test]
+    fn names_for_people_and_bookkeeping_are_not_compared() {
+        let entry = Value::Map(document(vec![(NAME, Value::Integer(1)), ("product", Value::Integer(2))]));
+        let mut fields = document(vec![(BOOKKEEPING, Value::Integer(0)), ("rising", Value::Array(vec![entry]))]);
+        comparable("leaderboards/trending", &mut fields);
+        let entry = Value::Map(document(vec![("product", Value::Integer(2))]));
+        assert_eq!(fields, document(vec![("rising", Value::Array(vec![entry]))]));
     }
 }

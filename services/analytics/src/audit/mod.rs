@@ -11,16 +11,17 @@ pub mod ledger;
 pub mod reference;
 pub mod topics;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use storepulse_events::Timestamp;
 use storepulse_platform::{Failure, preflight};
 
 use crate::config::CommonArgs;
-use crate::store;
+use crate::{clock, store};
 use compare::Difference;
-use reference::{Reference, Rules};
+use reference::{Reference, Rules, Weights};
 use topics::{AuditReader, Drained};
 
 /// Settings of the audit.
@@ -38,6 +39,9 @@ pub struct AuditArgs {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+    /// Also write the result, as JSON with the time, to this file, which the dashboard can show
+    #[arg(long, env = "AUDIT_RESULT_FILE", value_name = "FILE")]
+    pub result_file: Option<PathBuf>,
 }
 
 /// What the audit found.
@@ -103,6 +107,9 @@ impl std::fmt::Display for AuditReport {
 /// If anything differs, or the audit can't be made.
 pub async fn run(args: AuditArgs) -> Result<(), Failure> {
     let report = audit(&args).await?;
+    if let Some(file) = &args.result_file {
+        write_result(file, &report).map_err(|e| Failure::runtime(format!("{}: {e}", file.display())))?;
+    }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::runtime)?);
     } else {
@@ -112,6 +119,16 @@ pub async fn run(args: AuditArgs) -> Result<(), Failure> {
         0 => Ok(()),
         n => Err(Failure::runtime(format!("{n} differences between the documents and the topics"))),
     }
+}
+
+/// Writes the result in place of a former one; whoever reads it sees either whole.
+fn write_result(file: &Path, report: &AuditReport) -> std::io::Result<()> {
+    let now = Timestamp::from_micros(clock::unix_ms() * 1_000).to_string();
+    let result = serde_json::json!({ "finished_at": now, "report": report });
+    let mut unfinished = file.as_os_str().to_owned();
+    unfinished.push(".new");
+    std::fs::write(&unfinished, result.to_string())?;
+    std::fs::rename(&unfinished, file)
 }
 
 /// Audits.
@@ -125,12 +142,7 @@ pub async fn audit(args: &AuditArgs) -> Result<AuditReport, Failure> {
     let client = common.kafka.client_config().map_err(Failure::config)?;
     let ledger = args.ledger.as_deref().map(ledger::Ledger::read).transpose().map_err(Failure::config)?;
     let store = store::open::open(&common.store).await?;
-    let rules = Rules {
-        currency: common.shop_currency,
-        lifetime_ms: i64::from(common.sessions.session_lifetime_seconds) * 1000,
-        lifetime_records: i64::from(common.sessions.session_lifetime_records),
-        list_entries: common.sessions.session_history_max_entries as usize,
-    };
+    let rules = rules(&common);
     let wait = Duration::from_secs(u64::from(args.wait_seconds));
     let read = move || -> Result<_, Failure> {
         let names = [&common.kafka_event_topic[..], storepulse_events::topics::DELTAS];
@@ -158,7 +170,7 @@ pub async fn audit(args: &AuditArgs) -> Result<AuditReport, Failure> {
     let stored = compare::stored(store.as_ref()).await.map_err(Failure::runtime)?;
     report.documents = expected.documents.len();
     report.sessions = expected.documents.keys().filter(|p| p.starts_with("sessions_history/")).count();
-    report.differences = compare::documents(&expected, &stored);
+    report.differences = compare::documents(&expected, &stored, clock::unix_ms());
     report.dead_letters = letters.len();
     report.differences.extend(compare::dead_letters(&rejected, letters));
     if let Some(ledger) = ledger {
@@ -166,6 +178,31 @@ pub async fn audit(args: &AuditArgs) -> Result<AuditReport, Failure> {
         report.differences.extend(ledger.compare(&stored));
     }
     Ok(report)
+}
+
+/// What the reference's rules are with these settings.
+fn rules(common: &CommonArgs) -> Rules {
+    const DAY_MS: i64 = 86_400_000;
+    let documents = &common.documents;
+    Rules {
+        currency: common.shop_currency,
+        lifetime_ms: i64::from(common.sessions.session_lifetime_seconds) * 1000,
+        lifetime_records: i64::from(common.sessions.session_lifetime_records),
+        list_entries: common.sessions.session_history_max_entries as usize,
+        session_idle_ms: i64::from(common.sessions.session_idle_seconds) * 1000,
+        allowed_lateness_ms: i64::from(documents.allowed_lateness_seconds) * 1000,
+        watermark_idle_ms: i64::from(documents.watermark_idle_seconds) * 1000,
+        hours_retention_ms: i64::from(documents.hours_retention_days) * DAY_MS,
+        windows_retention_ms: i64::from(documents.windows_retention_days) * DAY_MS,
+        trending_windows: i64::from(documents.trending_hours) * 4,
+        trending_size: usize::from(documents.trending_size),
+        weights: Weights {
+            view: documents.interest_view_weight.into(),
+            cart: documents.interest_cart_weight.into(),
+            removal: documents.interest_removal_weight.into(),
+            purchase: documents.interest_purchase_weight.into(),
+        },
+    }
 }
 
 fn wait_until_drained(reader: &AuditReader, materialiser: &str, wait: Duration) -> Result<Drained, Failure> {

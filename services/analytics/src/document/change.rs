@@ -17,12 +17,22 @@ use super::counters::Counters;
 pub enum Change {
     /// Increments of counters, in the order of the kind's counters.
     Count {
-        /// The increments; money in minor units. Zeros at the end are not encoded.
-        #[serde(with = "trimmed")]
+        /// The increments; money in minor units. Zeros at the end are left out.
         add: Counters,
         /// The name for people of the document's subject, where it is known.
         name: Option<Box<str>>,
     },
+    /// People who came, and sessions that are over.
+    Visits {
+        /// Hashes of users' ids; a user may come often.
+        users: Vec<u64>,
+        /// Sessions by the bucket of their length ([`super::lengths`]), less those that turned out longer.
+        lengths: Vec<(u16, i64)>,
+    },
+    /// What happened to products.
+    Trending(Vec<Trend>),
+    /// Partitions of the event topic and their watermarks, in milliseconds since the Unix epoch.
+    Watermarks(Vec<(i32, i64)>),
     /// Entries for a session's history.
     Story {
         /// A hint that the store has no document of this session yet. It may be wrong.
@@ -33,17 +43,42 @@ pub enum Change {
     },
 }
 
+/// What happened to a product in fifteen minutes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trend {
+    /// The product.
+    pub product: Box<str>,
+    /// Its name for people.
+    pub name: Box<str>,
+    /// The window.
+    pub window: i32,
+    /// What happened to it.
+    pub deeds: Deeds,
+}
+
+/// What people do with a product, as far as it makes it trend: views, pieces put into a cart and taken out, pieces bought,
+/// and what was paid for them in minor units.
+pub type Deeds = [i64; 5];
+
 impl Change {
+    /// The most users of one change, and products of one: what is more is another change.
+    pub const MAX_USERS: usize = 8_192;
+    /// See [`Self::MAX_USERS`].
+    pub const MAX_TRENDS: usize = 1_024;
+
     /// Roughly the memory that the change takes beyond its own size, in bytes.
     pub fn heap_bytes(&self) -> usize {
         match self {
-            Self::Count { name, .. } => name.as_ref().map_or(0, |name| name.len()),
+            Self::Count { add, name } => size_of_val(&add[..]) + name.as_ref().map_or(0, |name| name.len()),
+            Self::Visits { users, lengths } => size_of_val(&users[..]) + size_of_val(&lengths[..]),
+            Self::Trending(trends) => trends.iter().map(|t| size_of::<Trend>() + t.product.len() + t.name.len()).sum(),
+            Self::Watermarks(partitions) => size_of_val(&partitions[..]),
             Self::Story { entries, .. } => entries.len() + size_of::<(i64, Self)>(),
         }
     }
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The most bytes of a record, unless a single entry is larger.
 const RECORD_BYTES: usize = 256 * 1024;
@@ -58,19 +93,25 @@ pub struct DeltaError(String);
 pub struct DeltaBatch {
     done: Vec<Vec<u8>>,
     current: Vec<u8>,
-    /// Hashes of the sessions in `current`. Where two are alike, a record is closed without need, and nothing else.
-    sessions: HashSet<u64>,
+    /// Hashes of the documents in `current` that may come again. Where two are alike, a record is closed without need, and
+    /// nothing else.
+    repeated: HashSet<u64>,
 }
 
 impl DeltaBatch {
-    /// Adds a change. A session may come several times, its parts in order; a counting document comes once.
+    /// Adds a change. A document may come several times, its parts in order, but for documents of counters, which come
+    /// once.
     pub fn push(&mut self, id: &DocumentId, change: &Change) {
-        if let DocumentId::Session(session) = id {
-            let hash = xxh3_64(session.as_bytes());
-            if !self.sessions.insert(hash) {
-                self.close();
-                self.sessions.insert(hash);
-            }
+        let hash = match id {
+            DocumentId::Session(session) => Some(xxh3_64(session.as_bytes())),
+            id if id.kind().is_none() => Some(xxh3_64(id.path().as_bytes())),
+            _ => None,
+        };
+        if let Some(hash) = hash
+            && !self.repeated.insert(hash)
+        {
+            self.close();
+            self.repeated.insert(hash);
         }
         if self.current.is_empty() {
             self.current.push(VERSION);
@@ -89,7 +130,7 @@ impl DeltaBatch {
         if !self.current.is_empty() {
             self.done.push(std::mem::take(&mut self.current));
         }
-        self.sessions.clear();
+        self.repeated.clear();
     }
 
     /// The records, ready to be sent.
@@ -118,24 +159,10 @@ impl DeltaBatch {
     }
 }
 
-/// Counters as a list without the zeros at its end.
-mod trimmed {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
-    use super::Counters;
-
-    pub(super) fn serialize<S: Serializer>(counters: &Counters, serializer: S) -> Result<S::Ok, S::Error> {
-        let length = counters.iter().rposition(|counter| *counter != 0).map_or(0, |last| last + 1);
-        counters[..length].serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Counters, D::Error> {
-        let list = Vec::<i64>::deserialize(deserializer)?;
-        let mut counters = Counters::default();
-        let places = counters.get_mut(..list.len()).ok_or_else(|| de::Error::custom("too many counters"))?;
-        places.copy_from_slice(&list);
-        Ok(counters)
-    }
+/// Counters without the zeros at their end.
+pub fn trimmed(counters: &[i64]) -> Counters {
+    let length = counters.iter().rposition(|counter| *counter != 0).map_or(0, |last| last + 1);
+    counters[..length].to_vec()
 }
 
 #[cfg(test)]
@@ -171,12 +198,20 @@ mod tests {
     }
 
     #[test]
-    fn counters_come_back_whatever_their_zeros() {
-        for add in [[0; 7], [1, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0, -1], [i64::MAX, 0, i64::MIN, 0, 5, 0, 0]] {
-            let change = Change::Count { add, name: Some("n".into()) };
+    fn every_change_comes_back_and_zeros_at_the_end_are_left_out() {
+        let trend = Trend { product: "p".into(), name: "P".into(), window: -7, deeds: [1, 0, i64::MAX, -2, 0] };
+        for change in [
+            Change::Count { add: trimmed(&[i64::MAX, 0, i64::MIN, 0, 5, 0, 0]), name: Some("n".into()) },
+            Change::Count { add: trimmed(&[0; 7]), name: None },
+            Change::Visits { users: vec![u64::MAX, 0], lengths: vec![(7, -1)] },
+            Change::Trending(vec![trend]),
+            Change::Watermarks(vec![(3, i64::MIN)]),
+        ] {
             let bytes = postcard::to_stdvec(&change).unwrap();
             assert_eq!(postcard::from_bytes::<Change>(&bytes).unwrap(), change);
         }
+        assert_eq!(trimmed(&[1, 0, 2, 0, 0]), [1, 0, 2]);
+        assert!(trimmed(&[0, 0]).is_empty());
     }
 
     #[test]

@@ -3,28 +3,10 @@
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
-use storepulse_events::{CountryCode, Day};
+use storepulse_events::CountryCode;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Kind;
-
-/// The stretch of time that a counting document covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Grain {
-    /// Everything.
-    Lifetime,
-    /// One UTC day, of the events' own timestamps.
-    Day(Day),
-}
-
-impl fmt::Display for Grain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lifetime => f.write_str("lifetime"),
-            Self::Day(day) => day.fmt(f),
-        }
-    }
-}
+use super::{Grain, Kind};
 
 /// What a counting document is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,11 +21,13 @@ pub enum Subject {
     Payment(Box<str>),
     /// Deliveries to a state, by name; always with a country.
     Shipping(Box<str>),
+    /// Who came, and for how long; of a day or an hour.
+    Visits,
 }
 
 /// A document of the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(from = "Wire")]
+#[serde(try_from = "Wire")]
 pub enum DocumentId {
     /// A document of counters.
     Counting {
@@ -54,6 +38,10 @@ pub enum DocumentId {
         /// The time it covers.
         grain: Grain,
     },
+    /// `leaderboards/trending`: the products that are bought most, and that rise.
+    Trending(Option<CountryCode>),
+    /// `watermarks/events`: how far event time has come.
+    Watermarks,
     /// `sessions_history/{session_id}`.
     Session(Box<str>),
 }
@@ -63,9 +51,10 @@ pub enum DocumentId {
 pub enum Tier {
     /// The shop, countries, payment methods: what people watch.
     Hot,
-    /// Products and categories of the whole shop.
+    /// Products and categories of the whole shop; its hours, visits and trending products.
     Warm,
-    /// The long tail: products, categories and payment methods by country, deliveries by state.
+    /// The long tail: products, categories and payment methods by country, deliveries by state; countries' and products'
+    /// hours and the like.
     Cold,
     /// A session's history, which arrives when the session is over.
     Session,
@@ -87,64 +76,106 @@ impl Tier {
 }
 
 impl Subject {
-    /// The kind of document.
-    pub const fn kind(&self) -> Kind {
+    /// The kind of counters, or `None` for visits, which have none.
+    pub const fn kind(&self) -> Option<Kind> {
         match self {
-            Self::Shop => Kind::Shop,
-            Self::Category(_) => Kind::Category,
-            Self::Product(_) => Kind::Product,
-            Self::Payment(_) => Kind::Payment,
-            Self::Shipping(_) => Kind::Shipping,
+            Self::Shop => Some(Kind::Shop),
+            Self::Category(_) => Some(Kind::Category),
+            Self::Product(_) => Some(Kind::Product),
+            Self::Payment(_) => Some(Kind::Payment),
+            Self::Shipping(_) => Some(Kind::Shipping),
+            Self::Visits => None,
+        }
+    }
+
+    /// What the field `subject` says.
+    pub const fn as_str(&self) -> &'static str {
+        match self.kind() {
+            Some(kind) => kind.as_str(),
+            None => "visits",
+        }
+    }
+
+    /// The id of what it is about, if there are several.
+    pub const fn id(&self) -> Option<&str> {
+        match self {
+            Self::Category(id) | Self::Product(id) | Self::Payment(id) | Self::Shipping(id) => Some(id),
+            Self::Shop | Self::Visits => None,
         }
     }
 }
 
 impl DocumentId {
-    /// The kind of counters, or `None` for a session's history.
+    /// The kind of counters, or `None` for a document that has no counters.
     pub const fn kind(&self) -> Option<Kind> {
         match self {
-            Self::Counting { subject, .. } => Some(subject.kind()),
-            Self::Session(_) => None,
+            Self::Counting { subject, .. } => subject.kind(),
+            Self::Trending(_) | Self::Watermarks | Self::Session(_) => None,
         }
     }
 
     /// How soon it is written after a change.
     pub const fn tier(&self) -> Tier {
-        match self {
-            Self::Session(_) => Tier::Session,
-            Self::Counting { subject: Subject::Shop, .. }
-            | Self::Counting { subject: Subject::Payment(_), country: None, .. } => Tier::Hot,
-            Self::Counting { subject: Subject::Category(_) | Subject::Product(_), country: None, .. } => Tier::Warm,
-            Self::Counting { .. } => Tier::Cold,
+        let Self::Counting { country, subject, grain } = self else {
+            return match self {
+                Self::Session(_) => Tier::Session,
+                Self::Trending(Some(_)) => Tier::Cold,
+                _ => Tier::Warm,
+            };
+        };
+        let is_closing = grain.end_ms().is_some();
+        match (subject, country) {
+            (Subject::Shop, None) if matches!(grain, Grain::Hour(_)) => Tier::Warm,
+            (Subject::Shop, None) => Tier::Hot,
+            (Subject::Shop, Some(_)) if !is_closing => Tier::Hot,
+            (Subject::Payment(_), None) => Tier::Hot,
+            (Subject::Category(_) | Subject::Product(_), None) if !is_closing => Tier::Warm,
+            (Subject::Visits, None) => Tier::Warm,
+            _ => Tier::Cold,
         }
     }
 
     /// The path in the store, relative to the database's root, with ids escaped by [`escape`].
     pub fn path(&self) -> String {
         let mut path = String::with_capacity(96);
+        let begin = |path: &mut String, country: &Option<CountryCode>| {
+            if let Some(country) = country {
+                path.push_str("countries/");
+                path.push_str(country.as_str());
+                path.push('/');
+            }
+        };
         match self {
             Self::Session(id) => {
                 path.push_str("sessions_history/");
                 escape(id, &mut path);
             }
+            Self::Watermarks => path.push_str("watermarks/events"),
+            Self::Trending(country) => {
+                begin(&mut path, country);
+                path.push_str("leaderboards/trending");
+            }
             Self::Counting { country, subject, grain } => {
-                if let Some(country) = country {
-                    path.push_str("countries/");
-                    path.push_str(country.as_str());
-                    path.push('/');
-                }
-                let (collection, id, leaf) = match subject {
-                    Subject::Shop => ("", None, "statistics"),
-                    Subject::Category(id) => ("categories/", Some(id), "statistics"),
-                    Subject::Product(id) => ("products/", Some(id), "statistics"),
-                    Subject::Payment(id) => ("payments/", Some(id), "statistics"),
-                    Subject::Shipping(id) => ("states/", Some(id), "shipping"),
+                begin(&mut path, country);
+                let collection = match subject {
+                    Subject::Shop | Subject::Visits => "",
+                    Subject::Category(_) => "categories/",
+                    Subject::Product(_) => "products/",
+                    Subject::Payment(_) => "payments/",
+                    Subject::Shipping(_) => "states/",
                 };
                 path.push_str(collection);
-                if let Some(id) = id {
+                if let Some(id) = subject.id() {
                     escape(id, &mut path);
                     path.push('/');
                 }
+                let leaf = match (subject, grain) {
+                    (Subject::Visits, _) => "visits",
+                    (Subject::Shipping(_), _) => "shipping",
+                    (_, Grain::Lifetime | Grain::Day(_)) => "statistics",
+                    (_, Grain::Hour(_)) => "hours",
+                    (_, Grain::Window(_)) => "windows",
+                };
                 // Writing to a string can't fail.
                 let _ = write!(path, "{leaf}/{grain}");
             }
@@ -208,58 +239,66 @@ pub fn unescape(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// The encoding in the delta topic: a tag, a country's index plus one (0: none), the id, and the day (`i32::MIN`:
-/// lifetime).
+/// The encoding in the delta topic: a tag, a country's index plus one (0: none), the id, and the grain in two numbers.
 #[derive(Deserialize)]
-struct Wire(u8, u16, Box<str>, i32);
+struct Wire(u8, u16, Box<str>, u8, i32);
 
 /// [`Wire`] without owning the id.
 #[derive(Serialize)]
-struct WireRef<'a>(u8, u16, &'a str, i32);
+struct WireRef<'a>(u8, u16, &'a str, u8, i32);
 
 impl Serialize for DocumentId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let number = |country: &Option<CountryCode>| country.map_or(0, |c| c.index() + 1);
         let wire = match self {
-            Self::Session(id) => WireRef(5, 0, id, i32::MIN),
+            Self::Session(id) => WireRef(5, 0, id, 0, 0),
+            Self::Trending(country) => WireRef(7, number(country), "", 0, 0),
+            Self::Watermarks => WireRef(8, 0, "", 0, 0),
             Self::Counting { country, subject, grain } => {
-                let country = country.map_or(0, |c| c.index() + 1);
-                let day = match grain {
-                    Grain::Lifetime => i32::MIN,
-                    Grain::Day(day) => day.number(),
+                let tag = match subject {
+                    Subject::Shop => 0,
+                    Subject::Category(_) => 1,
+                    Subject::Product(_) => 2,
+                    Subject::Payment(_) => 3,
+                    Subject::Shipping(_) => 4,
+                    Subject::Visits => 6,
                 };
-                match subject {
-                    Subject::Shop => WireRef(0, country, "", day),
-                    Subject::Category(id) => WireRef(1, country, id, day),
-                    Subject::Product(id) => WireRef(2, country, id, day),
-                    Subject::Payment(id) => WireRef(3, country, id, day),
-                    Subject::Shipping(id) => WireRef(4, country, id, day),
-                }
+                let (which, time) = grain.to_numbers();
+                WireRef(tag, number(country), subject.id().unwrap_or_default(), which, time)
             }
         };
         wire.serialize(serializer)
     }
 }
 
-impl From<Wire> for DocumentId {
-    fn from(Wire(tag, country, id, day): Wire) -> Self {
+impl TryFrom<Wire> for DocumentId {
+    type Error = &'static str;
+
+    fn try_from(Wire(tag, country, id, which, time): Wire) -> Result<Self, Self::Error> {
         let country = country.checked_sub(1).and_then(CountryCode::from_index);
-        let grain = if day == i32::MIN { Grain::Lifetime } else { Grain::Day(Day::from_number(day)) };
+        let grain = Grain::from_numbers(which, time).ok_or("no such grain")?;
         let subject = match tag {
             0 => Subject::Shop,
             1 => Subject::Category(id),
             2 => Subject::Product(id),
             3 => Subject::Payment(id),
             4 => Subject::Shipping(id),
-            _ => return Self::Session(id),
+            5 => return Ok(Self::Session(id)),
+            6 => Subject::Visits,
+            7 => return Ok(Self::Trending(country)),
+            8 => return Ok(Self::Watermarks),
+            _ => return Err("no such kind of document"),
         };
-        Self::Counting { country, subject, grain }
+        Ok(Self::Counting { country, subject, grain })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::grain::{Hour, Window};
     use super::*;
     use proptest::prelude::*;
+    use storepulse_events::{Day, Timestamp};
 
     fn counting(country: &str, subject: Subject, day: Option<&str>) -> DocumentId {
         let grain = day.map_or(Grain::Lifetime, |d| Grain::Day(Day::parse(d).unwrap()));
@@ -277,9 +316,20 @@ mod tests {
             (counting("DE", Subject::Shipping("Bayern".into()), None), "countries/DE/states/Bayern/shipping/lifetime"),
             (counting("SG", Subject::Shipping("".into()), None), "countries/SG/states/%/shipping/lifetime"),
             (DocumentId::Session("s-1".into()), "sessions_history/s-1"),
+            (DocumentId::Trending(None), "leaderboards/trending"),
+            (DocumentId::Trending(CountryCode::parse("DE")), "countries/DE/leaderboards/trending"),
+            (DocumentId::Watermarks, "watermarks/events"),
         ] {
             assert_eq!(id.path(), path);
         }
+        let hour = Hour::of(Timestamp::parse("2026-11-26T19:44:00Z").unwrap());
+        let at = |country: &str, subject: Subject, grain: Grain| {
+            DocumentId::Counting { country: CountryCode::parse(country), subject, grain }.path()
+        };
+        assert_eq!(at("DE", Subject::Shop, Grain::Hour(hour)), "countries/DE/hours/2026-11-26T19");
+        assert_eq!(at("", Subject::Product("p".into()), Grain::Hour(hour)), "products/p/hours/2026-11-26T19");
+        assert_eq!(at("", Subject::Visits, Grain::Hour(hour)), "visits/2026-11-26T19");
+        assert_eq!(at("DE", Subject::Visits, Grain::Day(hour.day())), "countries/DE/visits/2026-11-26");
     }
 
     proptest! {
@@ -294,20 +344,28 @@ mod tests {
 
         #[test]
         fn the_delta_encoding_is_reversible(
-            country in prop::option::of(0usize..249), id in "\\PC{1,12}", day in prop::option::of(-700_000..2_900_000i32),
-            which in 0..6,
+            country in prop::option::of(0usize..249), id in "\\PC{1,12}", time in -700_000..2_900_000i32, which in 0..9,
+            grain in 0..4,
         ) {
             let country = country.map(|i| CountryCode::all().nth(i).unwrap());
-            let grain = day.map_or(Grain::Lifetime, |d| Grain::Day(Day::from_number(d)));
+            let grain = match grain {
+                0 => Grain::Lifetime,
+                1 => Grain::Day(Day::from_number(time)),
+                2 => Grain::Hour(Hour::from_number(time)),
+                _ => Grain::Window(Window::from_number(time)),
+            };
             let subject = match which {
                 0 => Subject::Shop,
                 1 => Subject::Category(id.clone().into()),
                 2 => Subject::Product(id.clone().into()),
                 3 => Subject::Payment(id.clone().into()),
+                4 => Subject::Visits,
                 _ => Subject::Shipping(id.clone().into()),
             };
             let document = match which {
-                5 => DocumentId::Session(id.into()),
+                7 => DocumentId::Trending(country),
+                8 => DocumentId::Watermarks,
+                6 => DocumentId::Session(id.into()),
                 _ => DocumentId::Counting { country, subject, grain },
             };
             let bytes = postcard::to_stdvec(&document).unwrap();

@@ -4,19 +4,21 @@
 //! is a function of the offset up to which they are absorbed, whoever computes it; of two states the one with the
 //! higher offset is right and the other is only older. The offset is kept in the document itself.
 
-use storepulse_events::Money;
-
-use super::counters::{Counters, MAX_COUNTERS};
-use super::story::{Story, StoryLimits};
-use super::{Change, DocumentId, Kind};
+use super::counting::{self, Counting};
+use super::rules::DocumentRules;
+use super::story::Story;
+use super::trending::Trending;
+use super::visits::Visits;
+use super::watermarks::Watermarks;
+use super::{Change, DocumentId};
 use crate::failpoint::{self, Switch};
 use crate::store::{Fields, Value};
 
-/// The reserved map field that carries a document's bookkeeping: `partition` and `offset` of the delta topic.
-pub const BOOKKEEPING: &str = "_storepulse";
+pub use super::counting::NAME;
 
-/// The field with the name for people of a product, category or payment method, in its `lifetime` document.
-pub const NAME: &str = "name";
+/// The reserved map field that carries a document's bookkeeping: `partition` and `offset` of the delta topic, and what the
+/// fields are made of where they don't tell themselves.
+pub const BOOKKEEPING: &str = "_storepulse";
 
 /// Why a stored document or a change can't be used. Retrying can't help.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +58,10 @@ pub enum StateError {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Body {
-    Counting { kind: Kind, counters: Counters, name: Option<Box<str>> },
+    Counting(Counting),
+    Visits(Visits),
+    Trending(Trending),
+    Watermarks(Watermarks),
     Session(Story),
 }
 
@@ -71,9 +76,13 @@ pub struct DocumentState {
 impl DocumentState {
     /// The state of a document that nothing has happened to.
     pub fn empty(id: &DocumentId) -> Self {
-        let body = match id.kind() {
-            Some(kind) => Body::Counting { kind, counters: [0; MAX_COUNTERS], name: None },
-            None => Body::Session(Story::default()),
+        let body = match id {
+            DocumentId::Counting { .. } => {
+                Counting::empty(id).map_or_else(|| Body::Visits(Visits::default()), Body::Counting)
+            }
+            DocumentId::Trending(_) => Body::Trending(Trending::default()),
+            DocumentId::Watermarks => Body::Watermarks(Watermarks::default()),
+            DocumentId::Session(_) => Body::Session(Story::default()),
         };
         Self { absorbed: -1, body }
     }
@@ -97,26 +106,16 @@ impl DocumentState {
             let (partition, offset, expected) = (*found, *absorbed, partition);
             return Err(StateError::OtherTopic { path: id.path(), partition, offset, expected });
         }
-        let body = match id.kind() {
-            None => Body::Session(Story::from_fields(fields)),
-            Some(kind) => {
-                let mut counters = [0; MAX_COUNTERS];
-                for (value, counter) in counters.iter_mut().zip(kind.counters()) {
-                    *value = match fields.get(counter.name) {
-                        Some(Value::Integer(n)) if !counter.is_amount => *n,
-                        Some(Value::Double(units)) if counter.is_amount => Money::from_units(*units)
-                            .ok_or_else(|| foreign(&format!("{} is not an exact amount", counter.name)))?
-                            .minor(),
-                        _ => return Err(foreign(&format!("{} is missing or of another type", counter.name))),
-                    };
-                }
-                let name = match fields.get(NAME) {
-                    Some(Value::String(name)) => Some(name.as_str().into()),
-                    _ => None,
-                };
-                Body::Counting { kind, counters, name }
-            }
+        let body = match id {
+            DocumentId::Session(_) => Ok(Body::Session(Story::from_fields(fields))),
+            DocumentId::Trending(_) => Trending::from_bookkeeping(&bookkeeping).map(Body::Trending),
+            DocumentId::Watermarks => Watermarks::from_fields(&fields).map(Body::Watermarks),
+            DocumentId::Counting { .. } => match Counting::from_fields(id, &fields) {
+                Some(counting) => counting.map(Body::Counting),
+                None => Visits::from_bookkeeping(&bookkeeping).map(Body::Visits),
+            },
         };
+        let body = body.map_err(|problem| foreign(&problem))?;
         Ok(Self { absorbed: *absorbed, body })
     }
 
@@ -135,30 +134,21 @@ impl DocumentState {
         id: &DocumentId,
         offset: i64,
         change: &Change,
-        limits: StoryLimits,
+        rules: &DocumentRules,
     ) -> Result<bool, StateError> {
         if offset <= self.absorbed && !failpoint::is_on(Switch::CountRedeliveries) {
             return Ok(false);
         }
         let misfit = |problem: String| StateError::Misfit { path: id.path(), problem };
         match (&mut self.body, change) {
-            (Body::Counting { kind, counters, name }, Change::Count { add, name: new_name }) => {
-                let count = kind.counters().len();
-                if add[count..].iter().any(|add| *add != 0) {
-                    return Err(misfit(format!("more counters than the {count} of its kind")));
-                }
-                for (counter, add) in counters.iter_mut().zip(add) {
-                    *counter = counter.checked_add(*add).ok_or_else(|| misfit("a counter overflows".into()))?;
-                }
-                if new_name.is_some() {
-                    name.clone_from(new_name);
-                }
-            }
+            (Body::Counting(counting), Change::Count { add, name }) => counting.add(add, name).map_err(misfit)?,
+            (Body::Visits(visits), Change::Visits { users, lengths }) => visits.add(users, lengths),
+            (Body::Trending(trending), Change::Trending(trends)) => trending.add(trends, rules),
+            (Body::Watermarks(watermarks), Change::Watermarks(partitions)) => watermarks.raise(partitions),
             (Body::Session(story), Change::Story { entries, .. }) => {
-                story.apply(entries, limits).map_err(|e| misfit(e.to_string()))?;
+                story.apply(entries, rules.story).map_err(|e| misfit(e.to_string()))?;
             }
-            (Body::Counting { .. }, Change::Story { .. }) => return Err(misfit("a story for counters".into())),
-            (Body::Session(_), Change::Count { .. }) => return Err(misfit("counters for a story".into())),
+            _ => return Err(misfit("it is of another kind".into())),
         }
         self.absorbed = self.absorbed.max(offset);
         Ok(true)
@@ -168,40 +158,42 @@ impl DocumentState {
     pub fn heap_bytes(&self) -> usize {
         match &self.body {
             Body::Session(story) => story.heap_bytes(),
-            Body::Counting { name, .. } => name.as_ref().map_or(0, |name| name.len()),
+            Body::Counting(counting) => counting.heap_bytes(),
+            Body::Visits(visits) => visits.heap_bytes(),
+            Body::Trending(trending) => trending.heap_bytes(),
+            Body::Watermarks(watermarks) => watermarks.heap_bytes(),
         }
     }
 
     /// The document's fields, bookkeeping included.
-    pub fn to_fields(&self, partition: i32, limits: StoryLimits) -> Fields {
-        let mut fields = match &self.body {
-            Body::Session(story) => story.fields(limits),
-            Body::Counting { kind, counters, name } => {
-                let mut fields = Fields::default();
-                for (value, counter) in counters.iter().zip(kind.counters()) {
-                    let value = if counter.is_amount {
-                        Value::Double(Money::from_minor(*value).units())
-                    } else {
-                        Value::Integer(*value)
-                    };
-                    fields.set(counter.name, value);
-                }
-                if let Some(name) = name {
-                    fields.set(NAME, Value::String(name.to_string()));
-                }
-                fields
+    pub fn to_fields(&self, id: &DocumentId, partition: i32, rules: &DocumentRules) -> Fields {
+        let mut fields = Fields::default();
+        let mut bookkeeping = Fields::default();
+        bookkeeping.set("offset", Value::Integer(self.absorbed));
+        bookkeeping.set("partition", Value::Integer(i64::from(partition)));
+        match &self.body {
+            Body::Session(story) => fields = story.fields(rules.story),
+            Body::Counting(counting) => counting.describe(rules, &mut fields),
+            Body::Visits(visits) => {
+                visits.describe(&mut fields);
+                visits.keep(&mut bookkeeping);
             }
-        };
-        let bookkeeping =
-            [("partition", Value::Integer(i64::from(partition))), ("offset", Value::Integer(self.absorbed))];
-        fields.set(BOOKKEEPING, Value::Map(bookkeeping.into_iter().collect()));
+            Body::Trending(trending) => {
+                trending.describe(rules, &mut fields);
+                trending.keep(&mut bookkeeping);
+            }
+            Body::Watermarks(watermarks) => watermarks.describe(rules.watermark_idle_ms, &mut fields),
+        }
+        counting::identify(id, rules, &mut fields);
+        fields.set(BOOKKEEPING, Value::Map(bookkeeping));
         fields
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::path::{Grain, Subject};
+    use super::super::Grain;
+    use super::super::path::Subject;
     use super::*;
     use proptest::prelude::*;
 
@@ -210,9 +202,7 @@ mod tests {
     }
 
     fn count(add: [i64; 5]) -> Change {
-        let mut counters = [0; MAX_COUNTERS];
-        counters[..5].copy_from_slice(&add);
-        Change::Count { add: counters, name: None }
+        Change::Count { add: add.to_vec(), name: None }
     }
 
     proptest! {
@@ -224,10 +214,10 @@ mod tests {
             replays in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..8),
         ) {
             let id = product();
-            let limits = StoryLimits::default();
+            let rules = DocumentRules::default();
             let mut expected = DocumentState::empty(&id);
             for (offset, add) in log.iter().enumerate() {
-                expected.absorb(&id, offset as i64, &count(*add), limits).unwrap();
+                expected.absorb(&id, offset as i64, &count(*add), &rules).unwrap();
             }
             let mut state = DocumentState::empty(&id);
             let mut position = 0;
@@ -236,13 +226,13 @@ mod tests {
                 let from = from.index(position + 1);
                 let to = from + to.index(log.len() - from + 1);
                 for (offset, add) in log.iter().enumerate().take(to).skip(from) {
-                    state.absorb(&id, offset as i64, &count(*add), limits).unwrap();
+                    state.absorb(&id, offset as i64, &count(*add), &rules).unwrap();
                 }
                 position = position.max(to);
-                state = DocumentState::from_fields(&id, state.to_fields(3, limits), 3).unwrap();
+                state = DocumentState::from_fields(&id, state.to_fields(&id, 3, &rules), 3).unwrap();
             }
             for (offset, add) in log.iter().enumerate().skip(position) {
-                state.absorb(&id, offset as i64, &count(*add), limits).unwrap();
+                state.absorb(&id, offset as i64, &count(*add), &rules).unwrap();
             }
             prop_assert_eq!(state, expected);
         }
@@ -253,7 +243,7 @@ mod tests {
         let id = product();
         let error = DocumentState::from_fields(&id, Fields::default(), 0).unwrap_err();
         assert!(error.to_string().contains("was not written by this service"), "{error}");
-        let fields = DocumentState::empty(&id).to_fields(4, StoryLimits::default());
+        let fields = DocumentState::empty(&id).to_fields(&id, 4, &DocumentRules::default());
         let error = DocumentState::from_fields(&id, fields, 5).unwrap_err();
         assert!(error.to_string().contains("do not belong together"), "{error}");
     }
@@ -262,11 +252,11 @@ mod tests {
     fn a_change_of_another_kind_is_refused() {
         let id = product();
         let mut state = DocumentState::empty(&id);
-        let limits = StoryLimits::default();
+        let rules = DocumentRules::default();
         let story = Change::Story { first: true, entries: vec![] };
-        assert!(state.absorb(&id, 1, &story, limits).is_err());
-        let long = Change::Count { add: [1; MAX_COUNTERS], name: None };
-        assert!(state.absorb(&id, 1, &long, limits).is_err());
+        assert!(state.absorb(&id, 1, &story, &rules).is_err());
+        let long = Change::Count { add: vec![1; 7], name: None };
+        assert!(state.absorb(&id, 1, &long, &rules).is_err());
         assert_eq!(state.absorbed(), -1);
     }
 }

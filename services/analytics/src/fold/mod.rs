@@ -1,18 +1,24 @@
 //! Events to increments of documents.
 //!
-//! An event touches up to sixteen documents, but only one *cell*: the finest combination of what it is about, its
-//! country and its day. [`Folder::fold`] adds to cells, once or twice an event; [`Folder::drain`] rolls the cells up
-//! into documents, once a commit. That is where the speed comes from: a cell that many events hit is rolled up once.
+//! An event touches up to thirty documents, but only two or three *cells*: what it is about, its country and its time, and
+//! the shop's. [`Folder::fold`] adds to cells; [`Folder::drain`] rolls the cells up into documents ([`rollup`]), once a
+//! commit. That is where the speed comes from: a cell that many events hit is rolled up once. What sessions add comes
+//! from [`crate::session`] through an [`Account`].
 
+mod account;
 mod interner;
+mod live;
+mod rollup;
 
 use hashbrown::HashMap;
-use storepulse_events::{CountryCode, Day, Event, Payload, Product};
+use storepulse_events::{Event, Payload, Product};
 
-use crate::document::counters::{Counters, MAX_COUNTERS};
-use crate::document::path::Subject;
-use crate::document::{Change, DocumentId, Grain, Kind};
+use crate::document::counters::{product, shop};
+use crate::document::grain::WINDOW_MINUTES;
+use crate::document::{Change, DocumentId, DocumentRules, Grain, Minute};
+pub use account::Account;
 use interner::Interner;
+use live::{Live, live_at};
 
 /// What a cell is about. The numbers are the interner's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,26 +34,41 @@ enum Topic {
     Shipping(u32),
 }
 
+/// Time is counted in minutes since the Unix epoch, of the beginning of the finest grain that the topic has.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Cell {
     topic: Topic,
+    time: i64,
     country: u16,
-    day: i32,
+    live: Live,
 }
 
-/// A document, in the interner's numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Target {
-    kind: Kind,
-    id: u32,
-    country: Option<u16>,
-    day: Option<i32>,
+/// Values of a cell. A shop's are those of [`shop`] up to sessions, and then [`EVENTS`] and the two below it; the others'
+/// those of their kind, with events after the close of the hour behind a product's or a category's.
+type Sums = [i64; 11];
+
+/// Place of a shop's events.
+const EVENTS: usize = shop::SESSIONS;
+/// Of its events after the close of their hour, and of their window.
+const LATE_FOR_HOUR: usize = EVENTS + 1;
+const LATE_FOR_WINDOW: usize = EVENTS + 2;
+
+/// When an event came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The stream time of its partition with it ([`crate::session`]), in milliseconds since the Unix epoch.
+    pub stream_time: i64,
+    /// The watermark of its partition before it, likewise; `i64::MIN`: none.
+    pub watermark: i64,
 }
 
 /// Adds up events between two commits.
 #[derive(Default)]
 pub struct Folder {
-    cells: HashMap<Cell, Counters>,
+    rules: DocumentRules,
+    cells: HashMap<Cell, Sums>,
+    /// What sessions add.
+    pub account: Account,
     products: Interner,
     categories: Interner,
     payments: Interner,
@@ -58,40 +79,70 @@ pub struct Folder {
 const MAX_INTERNED: usize = 100_000;
 
 impl Folder {
-    /// The number of cells that hold something.
-    pub fn len(&self) -> usize {
-        self.cells.len()
+    /// With nothing in it.
+    pub fn new(rules: DocumentRules) -> Self {
+        Self { rules, account: Account::new(rules), ..Self::default() }
     }
 
-    /// Whether no cell holds anything.
+    /// How much it holds, in cells and the like.
+    pub fn len(&self) -> usize {
+        self.cells.len() + self.account.len()
+    }
+
+    /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.cells.is_empty()
+        self.len() == 0
     }
 
     /// Adds an event that counts.
-    pub fn fold(&mut self, event: &Event<'_>) {
+    pub fn fold(&mut self, event: &Event<'_>, arrival: Arrival) {
         let country = event.location.country.index();
-        let day = event.timestamp.day().number();
+        let minute = Minute::of(event.timestamp);
+        let window = minute.window();
+        let live = live_at(window, arrival.stream_time, &self.rules);
+        let is_late = |grain: Grain| {
+            i64::from(grain.end_ms().is_some_and(|end| arrival.watermark >= end + self.rules.lateness_ms))
+        };
+        let (late_hour, late_window) = (is_late(Grain::Hour(window.hour())), is_late(Grain::Window(window)));
+        let windows = i64::from(window.number());
+        let at = |topic: Topic| {
+            let time = match topic {
+                Topic::Shop => minute.number(),
+                Topic::Product { .. } => windows * WINDOW_MINUTES,
+                Topic::Category(_) => windows.div_euclid(4) * 60,
+                Topic::Payment(_) | Topic::Shipping(_) => windows.div_euclid(96) * 1440,
+            };
+            Cell { topic, time, country, live }
+        };
+        let mut of_shop = [0; 11];
+        of_shop[EVENTS] = 1;
+        (of_shop[LATE_FOR_HOUR], of_shop[LATE_FOR_WINDOW]) = (late_hour, late_window);
+        let about = |place: usize, value: i64| {
+            let mut sums = [0; 7];
+            (sums[place], sums[product::LATE]) = (value, late_hour);
+            sums
+        };
         match &event.payload {
-            Payload::SessionStarted { .. } => self.add(Topic::Shop, country, day, [1]),
+            Payload::SessionStarted { .. } => of_shop[shop::STARTED] = 1,
             Payload::SessionEnded { seconds_duration } => {
-                self.add(Topic::Shop, country, day, [0, 1, i64::from(*seconds_duration)]);
+                (of_shop[shop::ENDED], of_shop[shop::DURATION]) = (1, i64::from(*seconds_duration));
             }
             Payload::CategoryViewed { category } => {
                 let topic = Topic::Category(self.categories.id(&category.id, &category.name));
-                self.add(topic, country, day, [1]);
+                self.add(at(topic), [1, 0, 0, 0, 0, 0, 0, late_hour]);
             }
             Payload::ProductViewed { product } => {
+                of_shop[shop::PRODUCT_VIEWS] = 1;
                 let topic = self.product(product);
-                self.add(topic, country, day, [1]);
+                self.add(at(topic), about(product::VIEWS, 1));
             }
             Payload::ProductAddedToCart(change) => {
                 let topic = self.product(&change.product);
-                self.add(topic, country, day, [0, i64::from(change.quantity.get())]);
+                self.add(at(topic), about(product::ADDED, i64::from(change.quantity.get())));
             }
             Payload::ProductRemovedFromCart(change) => {
                 let topic = self.product(&change.product);
-                self.add(topic, country, day, [0, 0, i64::from(change.quantity.get())]);
+                self.add(at(topic), about(product::REMOVED, i64::from(change.quantity.get())));
             }
             Payload::Purchase(purchase) => {
                 let mut pieces = 0;
@@ -99,19 +150,22 @@ impl Folder {
                     let quantity = i64::from(item.quantity.get());
                     pieces += quantity;
                     let topic = self.product(&item.product);
-                    self.add(topic, country, day, [0, 0, 0, item.subtotal.minor(), quantity]);
+                    self.add(at(topic), [0, 0, 0, item.subtotal.minor(), quantity, 1, late_hour]);
                 }
                 let (total, discount) = (purchase.total_amount.minor(), purchase.discount_amount.minor());
-                self.add(Topic::Shop, country, day, [0, 0, 0, 1, total, discount, pieces]);
+                (of_shop[shop::PURCHASES], of_shop[shop::AMOUNT]) = (1, total);
+                (of_shop[shop::DISCOUNT], of_shop[shop::ITEMS]) = (discount, pieces);
                 let method = &purchase.payment_method;
                 let topic = Topic::Payment(self.payments.id(&method.id, &method.name));
-                self.add(topic, country, day, [1, total]);
+                self.add(at(topic), [1, total]);
                 let address = &purchase.shipping_address;
                 let hours = event.timestamp.hours_until(purchase.estimated_delivery_date);
                 let topic = Topic::Shipping(self.states.id(&address.state, ""));
-                self.add(topic, address.country.index(), day, [1, pieces, purchase.shipping_cost.minor(), hours]);
+                let cell = Cell { country: address.country.index(), ..at(topic) };
+                self.add(cell, [1, pieces, purchase.shipping_cost.minor(), hours]);
             }
         }
+        self.add(at(Topic::Shop), of_shop);
     }
 
     fn product(&mut self, product: &Product<'_>) -> Topic {
@@ -119,82 +173,20 @@ impl Folder {
         Topic::Product { product: self.products.id(&product.id, &product.name), category }
     }
 
-    fn add<const N: usize>(&mut self, topic: Topic, country: u16, day: i32, values: [i64; N]) {
-        let counters = self.cells.entry(Cell { topic, country, day }).or_default();
-        for (sum, value) in counters.iter_mut().zip(values) {
+    fn add<const N: usize>(&mut self, cell: Cell, values: [i64; N]) {
+        let sums = self.cells.entry(cell).or_default();
+        for (sum, value) in sums.iter_mut().zip(values) {
             *sum += value;
         }
     }
 
-    /// Rolls the cells up into the documents they belong to, and empties them. Gives `take` each document once.
-    pub fn drain(&mut self, mut take: impl FnMut(DocumentId, Change)) {
-        let mut targets: HashMap<Target, Counters> = HashMap::with_capacity(self.cells.len() * 2);
-        for (cell, counters) in self.cells.drain() {
-            roll_up(&cell, &counters, &mut targets);
-        }
-        for (target, counters) in targets {
-            let (id, change) = self.change(target, &counters);
-            take(id, change);
-        }
+    /// Rolls the cells up into the documents they belong to, and empties them. Gives `take` each document of counters once.
+    pub fn drain(&mut self, take: impl FnMut(DocumentId, Change)) {
+        rollup::drain(self, take);
         for interner in [&mut self.products, &mut self.categories, &mut self.payments, &mut self.states] {
             if interner.len() > MAX_INTERNED {
                 *interner = Interner::default();
             }
-        }
-    }
-
-    fn change(&self, target: Target, counters: &Counters) -> (DocumentId, Change) {
-        let names = match target.kind {
-            Kind::Shop => None,
-            Kind::Category => Some(&self.categories),
-            Kind::Product => Some(&self.products),
-            Kind::Payment => Some(&self.payments),
-            Kind::Shipping => Some(&self.states),
-        };
-        let id: Box<str> = names.map_or("", |names| names.text(target.id)).into();
-        let subject = match target.kind {
-            Kind::Shop => Subject::Shop,
-            Kind::Category => Subject::Category(id),
-            Kind::Product => Subject::Product(id),
-            Kind::Payment => Subject::Payment(id),
-            Kind::Shipping => Subject::Shipping(id),
-        };
-        let named = target.country.is_none() && target.day.is_none();
-        let name = names.filter(|_| named).map(|names| names.name(target.id)).filter(|name| !name.is_empty());
-        let document = DocumentId::Counting {
-            country: target.country.and_then(CountryCode::from_index),
-            subject,
-            grain: target.day.map_or(Grain::Lifetime, |day| Grain::Day(Day::from_number(day))),
-        };
-        (document, Change::Count { add: *counters, name: name.map(Into::into) })
-    }
-}
-
-/// Adds a cell to its documents: those of its country and day, of all countries, and of the lifetime.
-fn roll_up(cell: &Cell, counters: &Counters, targets: &mut HashMap<Target, Counters>) {
-    let mut add = |kind: Kind, id: u32, by_country_only: bool, values: &Counters| {
-        for country in [Some(cell.country), None] {
-            if by_country_only && country.is_none() {
-                continue;
-            }
-            for day in [Some(cell.day), None] {
-                let sums = targets.entry(Target { kind, id, country, day }).or_insert([0; MAX_COUNTERS]);
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum += value;
-                }
-            }
-        }
-    };
-    match cell.topic {
-        Topic::Shop => add(Kind::Shop, 0, false, counters),
-        Topic::Category(id) => add(Kind::Category, id, false, counters),
-        Topic::Payment(id) => add(Kind::Payment, id, false, counters),
-        Topic::Shipping(id) => add(Kind::Shipping, id, true, counters),
-        Topic::Product { product, category } => {
-            add(Kind::Product, product, false, counters);
-            // A product's views are its category's product-related views; the rest counts for both alike.
-            let [views, added, removed, amount, items, ..] = *counters;
-            add(Kind::Category, category, false, &[0, views, added, removed, amount, items, 0]);
         }
     }
 }

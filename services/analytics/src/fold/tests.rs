@@ -4,10 +4,13 @@ use storepulse_events::{Currency, decode};
 
 use super::*;
 
-fn fold(events: &[serde_json::Value]) -> BTreeMap<String, Vec<i64>> {
+/// The counters by path. Each event comes at once; its partition's watermark is `watermark` after it.
+fn fold_at(events: &[serde_json::Value], record: &str, watermark: &str) -> BTreeMap<String, Vec<i64>> {
+    let ms = |time: &str| storepulse_events::Timestamp::parse(time).unwrap().micros() / 1_000;
+    let arrival = Arrival { stream_time: ms(record), watermark: ms(watermark) };
     let mut folder = Folder::default();
     for event in events {
-        folder.fold(&decode(event.to_string().as_bytes(), Currency::USD).unwrap());
+        folder.fold(&decode(event.to_string().as_bytes(), Currency::USD).unwrap(), arrival);
     }
     let mut changes = Vec::new();
     folder.drain(|id, change| changes.push((id, change)));
@@ -15,16 +18,27 @@ fn fold(events: &[serde_json::Value]) -> BTreeMap<String, Vec<i64>> {
     let documents: BTreeMap<_, _> = changes
         .into_iter()
         .map(|(id, change)| match change {
-            Change::Count { add, .. } => {
-                let (used, unused) = add.split_at(id.kind().unwrap().counters().len());
-                assert!(unused.iter().all(|n| *n == 0), "{id}");
-                (id.path(), used.to_vec())
+            Change::Count { add, .. } => (id.path(), add),
+            Change::Trending(trends) => {
+                let deeds = trends.iter().fold([0; 5], |sums, t| std::array::from_fn(|i| sums[i] + t.deeds[i]));
+                (id.path(), deeds.to_vec())
             }
-            Change::Story { .. } => panic!("the folder makes no stories"),
+            other => panic!("without sessions there is no {other:?}"),
         })
         .collect();
     assert_eq!(documents.len(), count, "a document came twice");
     documents
+}
+
+fn fold(events: &[serde_json::Value]) -> BTreeMap<String, Vec<i64>> {
+    fold_at(events, "2026-11-22T01:00:00Z", "2026-11-21T00:00:00Z")
+}
+
+/// A list with values at places, as long as it must be.
+fn at(values: &[(usize, i64)]) -> Vec<i64> {
+    let mut list = vec![0; values.iter().map(|(place, _)| place + 1).max().unwrap_or(0)];
+    values.iter().for_each(|(place, value)| list[*place] = *value);
+    list
 }
 
 fn event(event_type: &str, country: &str, time: &str, parameters: serde_json::Value) -> serde_json::Value {
@@ -52,17 +66,30 @@ fn a_purchase_touches_the_documents_of_the_contract() {
     });
     let documents = fold(&[event("purchase", "DE", "2026-11-21T01:00:00Z", purchase)]);
     let mut expected = BTreeMap::new();
+    let shop = at(&[(shop::PURCHASES, 1), (shop::AMOUNT, 2900), (shop::DISCOUNT, 100), (shop::ITEMS, 5)]);
     for grain in ["lifetime", "2026-11-21"] {
         for country in ["", "countries/DE/"] {
-            expected.insert(format!("{country}statistics/{grain}"), vec![0, 0, 0, 1, 2900, 100, 5]);
-            expected.insert(format!("{country}categories/c1/statistics/{grain}"), vec![0, 0, 0, 0, 3000, 5]);
-            expected.insert(format!("{country}products/p1/statistics/{grain}"), vec![0, 0, 0, 2050, 2]);
-            expected.insert(format!("{country}products/p2/statistics/{grain}"), vec![0, 0, 0, 950, 3]);
+            expected.insert(format!("{country}statistics/{grain}"), shop.clone());
+            expected.insert(format!("{country}categories/c1/statistics/{grain}"), vec![0, 0, 0, 0, 3000, 5, 2]);
+            expected.insert(format!("{country}products/p1/statistics/{grain}"), vec![0, 0, 0, 2050, 2, 1]);
+            expected.insert(format!("{country}products/p2/statistics/{grain}"), vec![0, 0, 0, 950, 3, 1]);
             expected.insert(format!("{country}payments/card/statistics/{grain}"), vec![1, 2900]);
         }
         // 48.5 hours: half to even.
         expected.insert(format!("countries/FR/states/Île-de-France/shipping/{grain}"), vec![1, 5, 425, 48]);
     }
+    for country in ["", "countries/DE/"] {
+        expected.insert(format!("{country}hours/2026-11-21T01"), shop.clone());
+        expected.insert(format!("{country}leaderboards/trending"), vec![0, 0, 0, 5, 3000]);
+    }
+    expected.insert("categories/c1/hours/2026-11-21T01".into(), vec![0, 0, 0, 0, 3000, 5, 2]);
+    expected.insert("products/p1/hours/2026-11-21T01".into(), vec![0, 0, 0, 2050, 2, 1]);
+    expected.insert("products/p2/hours/2026-11-21T01".into(), vec![0, 0, 0, 950, 3, 1]);
+    expected.insert("countries/DE/windows/2026-11-21T01:00".into(), shop.clone());
+    let minute = [(shop::MINUTES, 1), (shop::MINUTES + 1, 1), (shop::MINUTES + 2, 2900)];
+    let mut window = at(&minute);
+    window[..shop.len()].copy_from_slice(&shop);
+    expected.insert("windows/2026-11-21T01:00".into(), window);
     assert_eq!(documents, expected);
 }
 
@@ -77,12 +104,14 @@ fn views_and_carts_count_for_product_and_category() {
         event("product_added_to_cart", "DE", time, change(3)),
         event("product_removed_from_cart", "DE", time, change(1)),
     ]);
-    assert_eq!(documents["products/p1/statistics/lifetime"], [2, 3, 1, 0, 0]);
-    assert_eq!(documents["products/p1/statistics/2026-11-22"], [1, 0, 0, 0, 0]);
-    assert_eq!(documents["categories/c1/statistics/lifetime"], [1, 1, 3, 1, 0, 0]);
-    assert_eq!(documents["categories/c2/statistics/lifetime"], [0, 1, 0, 0, 0, 0]);
-    assert_eq!(documents["countries/DE/products/p1/statistics/2026-11-21"], [1, 3, 1, 0, 0]);
-    assert!(!documents.contains_key("statistics/lifetime"));
+    assert_eq!(documents["products/p1/statistics/lifetime"], [2, 3, 1]);
+    assert_eq!(documents["products/p1/statistics/2026-11-22"], [1]);
+    assert_eq!(documents["products/p1/hours/2026-11-21T23"], [1, 3, 1]);
+    assert_eq!(documents["categories/c1/statistics/lifetime"], [1, 1, 3, 1]);
+    assert_eq!(documents["categories/c2/statistics/lifetime"], [0, 1]);
+    assert_eq!(documents["countries/DE/products/p1/statistics/2026-11-21"], [1, 3, 1]);
+    assert_eq!(documents["statistics/lifetime"], at(&[(shop::PRODUCT_VIEWS, 2)]));
+    assert_eq!(documents["countries/US/leaderboards/trending"], [1, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -93,7 +122,49 @@ fn sessions_count_for_shop_and_country() {
         event("session_started", "US", time, serde_json::json!({"user_agent": "x"})),
         event("session_ended", "DE", time, serde_json::json!({"seconds_duration": 61})),
     ]);
-    assert_eq!(documents["statistics/lifetime"], [2, 1, 61, 0, 0, 0, 0]);
-    assert_eq!(documents["countries/US/statistics/2026-11-21"], [1, 0, 0, 0, 0, 0, 0]);
-    assert_eq!(documents.len(), 6);
+    assert_eq!(documents["statistics/lifetime"], [2, 1, 61]);
+    assert_eq!(documents["countries/US/statistics/2026-11-21"], [1]);
+    assert_eq!(documents.len(), 12);
+}
+
+#[test]
+fn an_event_after_the_close_counts_and_is_counted_as_such() {
+    let view = || serde_json::json!({"product": product("p1", "c1")});
+    let events = [event("product_viewed", "DE", "2026-11-21T10:14:00Z", view())];
+    // The window closes at 10:20, the hour at 11:05.
+    let documents = fold_at(&events, "2026-11-21T10:21:00Z", "2026-11-21T10:20:00Z");
+    assert_eq!(documents["countries/DE/windows/2026-11-21T10:00"], at(&[(shop::PRODUCT_VIEWS, 1), (shop::LATE, 1)]));
+    assert_eq!(documents["hours/2026-11-21T10"], at(&[(shop::PRODUCT_VIEWS, 1)]));
+    let documents = fold_at(&events, "2026-11-21T12:00:00Z", "2026-11-21T11:05:00Z");
+    assert_eq!(documents["hours/2026-11-21T10"], at(&[(shop::PRODUCT_VIEWS, 1), (shop::LATE, 1)]));
+    assert_eq!(documents["products/p1/hours/2026-11-21T10"], [1, 0, 0, 0, 0, 0, 1]);
+    assert_eq!(documents["categories/c1/hours/2026-11-21T10"], [0, 1, 0, 0, 0, 0, 0, 1]);
+    assert_eq!(documents["categories/c1/statistics/2026-11-21"], [0, 1]);
+    assert_eq!(documents["statistics/2026-11-21"], at(&[(shop::PRODUCT_VIEWS, 1)]));
+}
+
+#[test]
+fn what_has_expired_is_not_begun_anew() {
+    let time = "2026-11-21T10:14:00Z";
+    let events = [event("session_started", "DE", time, serde_json::json!({"user_agent": "x"}))];
+    let paths = |record: &str| -> Vec<String> { fold_at(&events, record, time).into_keys().collect() };
+    let has = |paths: &[String], leaf: &str| paths.iter().any(|path| path.contains(leaf));
+    let in_time = paths("2026-12-05T10:14:59.999Z");
+    assert!(has(&in_time, "windows/2026-11-21T10:00") && has(&in_time, "hours/"));
+    let without_window = paths("2026-12-05T10:15:00Z");
+    assert!(!has(&without_window, "windows/") && has(&without_window, "hours/"));
+    let without_both = paths("2027-03-01T00:00:00Z");
+    assert_eq!(without_both.len(), 4, "{without_both:?}");
+}
+
+#[test]
+fn a_clock_that_is_ahead_does_not_trend() {
+    let view = serde_json::json!({"product": product("p1", "c1")});
+    let documents = fold_at(
+        &[event("product_viewed", "DE", "2026-11-21T10:15:00Z", view)],
+        "2026-11-21T10:14:59Z",
+        "2026-11-21T10:00:00Z",
+    );
+    assert!(!documents.contains_key("leaderboards/trending"));
+    assert!(documents.contains_key("windows/2026-11-21T10:15"));
 }

@@ -78,10 +78,10 @@ pub struct GroupContext {
 }
 
 /// What the statistics tell of a member.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Standing {
-    /// Brokers that it is connected to.
-    brokers: usize,
+    /// Brokers that it needs, and whether it is connected to them.
+    brokers: BTreeMap<i32, bool>,
     /// Since when no broker was connected; `None`: one is.
     alone_since: Option<Instant>,
     /// Since when it has been a member in good standing without a partition.
@@ -99,11 +99,16 @@ impl ClientContext for GroupContext {
     fn stats(&self, statistics: Statistics) {
         let mut standing = lock(&self.standing);
         // Bootstrap addresses and coordinators are listed beside the brokers that they stand for.
-        let connected =
-            |real: bool| statistics.brokers.values().filter(|b| b.state == "UP" && (b.nodeid >= 0 || !real)).count();
-        standing.brokers = connected(true);
+        standing.brokers = statistics
+            .brokers
+            .values()
+            // One that nothing was asked of has no connection, and needs none.
+            .filter(|broker| broker.nodeid >= 0 && broker.state != "INIT")
+            .map(|broker| (broker.nodeid, broker.state == "UP"))
+            .collect();
+        let is_cut_off = !statistics.brokers.values().any(|broker| broker.state == "UP");
         let since = |holds: bool, since: Option<Instant>| holds.then(|| since.unwrap_or_else(Instant::now));
-        standing.alone_since = since(connected(false) == 0, standing.alone_since);
+        standing.alone_since = since(is_cut_off, standing.alone_since);
         let idle = statistics.cgrp.is_some_and(|g| g.join_state == "steady" && g.assignment_size == 0);
         standing.idle_since = since(idle, standing.idle_since);
         drop(standing);
@@ -239,9 +244,9 @@ impl Group {
         Ok(Event::Assigned(queues))
     }
 
-    /// The brokers that this member is connected to.
-    pub fn brokers(&self) -> usize {
-        lock(&self.consumer.context().standing).brokers
+    /// The brokers that this member needs a connection to, by number, and whether it has one.
+    pub fn brokers(&self) -> BTreeMap<i32, bool> {
+        lock(&self.consumer.context().standing).brokers.clone()
     }
 
     /// Whether no broker has been connected for some seconds.

@@ -12,6 +12,7 @@ use storepulse_events::{Currency, decode, topics};
 use super::group::is_final;
 use super::onlooker::{Onlooker, OnlookerContext, patiently};
 use crate::failpoint::{self, Point};
+use crate::fold::Account;
 use crate::session::{Checkpoint, Limits, Position, SessionTable, seal};
 
 /// A partition's sessions as they were at its committed offset.
@@ -102,14 +103,16 @@ impl Restorer {
             return Err(reading.failed("injected"));
         }
         let mut table = SessionTable::restore(self.limits, checkpoints, position, now);
-        let (mut newest, mut replayed) = (position.stream_time, 0);
+        let (mut newest, mut replayed, mut told) = (position.stream_time, 0, Account::default());
         reading.events(position.restore_from, next_offset, |record| {
             let time = record.timestamp().to_millis().unwrap_or(0);
             newest = newest.max(time);
             replayed += 1;
+            // It was told when these events were committed.
+            told.clear();
             match decode(record.payload().unwrap_or_default(), self.currency) {
-                Ok(event) => drop(table.observe(&event, record.offset(), time, now)),
-                Err(_) => table.tick(record.offset(), time),
+                Ok(event) => drop(table.observe(&event, record.offset(), time, now, &mut told)),
+                Err(_) => table.tick(record.offset(), time, &mut told),
             }
         })?;
         table.finish_restoring(next_offset);

@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use hashlink::LinkedHashMap;
 
 use crate::document::state::StateError;
-use crate::document::story::StoryLimits;
-use crate::document::{Change, DocumentId, DocumentState, Tier};
+use crate::document::{Change, DocumentId, DocumentRules, DocumentState, Tier};
 use crate::store::{Guard, MAX_COMMIT_BYTES, MAX_WRITES, Stored, Version, Write};
 
 /// The intervals of the tiers, in milliseconds.
@@ -87,7 +86,7 @@ pub struct Cache {
     holds: BTreeMap<i32, BTreeMap<i64, usize>>,
     capacity: Capacity,
     intervals: Intervals,
-    story_limits: StoryLimits,
+    rules: DocumentRules,
     dirty: usize,
     bytes: usize,
     last_chunk: u64,
@@ -95,7 +94,7 @@ pub struct Cache {
 
 impl Cache {
     /// An empty cache.
-    pub fn new(capacity: Capacity, intervals: Intervals, story_limits: StoryLimits) -> Self {
+    pub fn new(capacity: Capacity, intervals: Intervals, rules: DocumentRules) -> Self {
         Self {
             entries: LinkedHashMap::new(),
             due: BTreeMap::new(),
@@ -103,7 +102,7 @@ impl Cache {
             holds: BTreeMap::new(),
             capacity,
             intervals,
-            story_limits,
+            rules,
             dirty: 0,
             bytes: 0,
             last_chunk: 0,
@@ -187,7 +186,7 @@ impl Cache {
                 self.entries.entry(id.clone()).or_insert_with(new)
             }
         };
-        if !entry.state.absorb(&id, offset, &change, self.story_limits)? {
+        if !entry.state.absorb(&id, offset, &change, &self.rules)? {
             return Ok(());
         }
         if let Some(unseen) = &mut entry.unseen {
@@ -219,7 +218,7 @@ impl Cache {
                 break;
             }
             let Some(entry) = self.entries.get_mut(&id) else { continue };
-            let fields = entry.state.to_fields(entry.partition, self.story_limits);
+            let fields = entry.state.to_fields(&id, entry.partition, &self.rules);
             let size = fields.size() + 256;
             if chunk.writes.len() >= MAX_WRITES || (bytes + size > MAX_COMMIT_BYTES && !chunk.writes.is_empty()) {
                 self.last_chunk += 1;
@@ -285,7 +284,7 @@ impl Cache {
             Some(Stored { fields, version }) => Some((DocumentState::from_fields(&id, fields, partition)?, version)),
         };
         let mut outcome = Ok(());
-        let limits = self.story_limits;
+        let rules = self.rules;
         let path = id.clone();
         self.settle(id, number, now, |entry| {
             let Some((mut theirs, version)) = found else {
@@ -297,7 +296,7 @@ impl Cache {
                 // What we hold began from nothing; it belongs on top of what is there.
                 let mut nothing_missing = true;
                 for (offset, change) in &unseen {
-                    match theirs.absorb(&path, *offset, change, limits) {
+                    match theirs.absorb(&path, *offset, change, &rules) {
                         Ok(added) => nothing_missing &= !added,
                         Err(error) => outcome = Err(error),
                     }

@@ -19,8 +19,7 @@ use super::patience::{PatientReader, STORE, backoff_ms, count_error};
 use crate::clock::{seconds_since, unix_ms};
 use crate::document::change::DeltaError;
 use crate::document::state::StateError;
-use crate::document::story::StoryLimits;
-use crate::document::{Change, DeltaBatch, DocumentId, Tier};
+use crate::document::{Change, DeltaBatch, DocumentId, DocumentRules, Tier};
 use crate::failpoint::{self, Point, Switch, Turn};
 use crate::health::{Health, State};
 use crate::kafka::denied::{Denied, Refusals};
@@ -45,7 +44,7 @@ pub struct MaterialiserConfig {
     /// Documents in memory.
     pub capacity: Capacity,
     /// How long history documents may grow.
-    pub story_limits: StoryLimits,
+    pub rules: DocumentRules,
 }
 
 /// Why the stage ended before it was told to.
@@ -219,7 +218,7 @@ impl<'a> Stage<'a> {
         let client = member_config(&config.client, &config.group, &config.membership);
         let group = Group::join(&client, topics::DELTAS, None)?;
         let (answer, answers) = std::sync::mpsc::channel();
-        let cache = Cache::new(config.capacity, config.intervals, config.story_limits);
+        let cache = Cache::new(config.capacity, config.intervals, config.rules);
         Ok(Self {
             config,
             store,
@@ -607,10 +606,10 @@ impl<'a> Stage<'a> {
         self.metrics.documents_cached.set(self.cache.len() as i64);
         self.metrics.documents_cached_bytes.set(self.cache.bytes() as i64);
         self.metrics.update_ratio();
-        self.metrics.brokers_connected.set(self.group.brokers() as i64);
+        let connected = self.metrics.connected_to(&self.group.brokers());
         match self.group.is_cut_off() {
             true => self.health.set(BROKERS, State::Unreachable, ""),
-            false => self.health.set(BROKERS, State::Working, format!("{} connected", self.group.brokers())),
+            false => self.health.set(BROKERS, State::Working, format!("{connected} connected")),
         }
         if self.partitions.is_empty() {
             self.health.set_idle(PART, self.group.is_standing_by());

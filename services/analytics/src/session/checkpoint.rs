@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-const VERSION: u8 = 2;
+use super::conduct::Conduct;
+
+const VERSION: u8 = 3;
 
 /// A session as it was after an offset of its partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub struct Checkpoint {
     pub ended: bool,
     /// Whether a part of its story has gone out.
     pub emitted: bool,
+    /// What it did.
+    pub conduct: Conduct,
     /// The hashes of the event ids it has seen.
     pub ids: Vec<u128>,
     /// Entries of its story that have not gone out.

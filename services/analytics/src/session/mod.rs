@@ -15,6 +15,12 @@
 //! A story goes out with the commit in which the session ends; what comes later goes out with its own commit. The story
 //! of a session that stays open goes out when it is idle for a while, together with a checkpoint that says so.
 //!
+//! # Conduct
+//!
+//! What sessions did is counted where they began; [`conduct`] has it. What a session adds changes with its events, and
+//! when it is closed: by its end, by the partition's watermark, or by being forgotten. All three are functions of the
+//! partition, so a replay changes nothing.
+//!
 //! # Recovery
 //!
 //! There is no changelog of every change. A session's state is restored from the event topic itself, from the
@@ -23,6 +29,7 @@
 //! See `docs/decisions/0002-sessions-without-a-changelog.md`.
 
 pub mod checkpoint;
+pub mod conduct;
 pub mod ids;
 pub mod position;
 pub mod seal;

@@ -9,9 +9,11 @@ use storepulse_events::{Event, Payload};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::checkpoint::Checkpoint;
+use super::conduct::{Conduct, Tally};
 use super::ids::Ids;
 use super::position::Position;
 use crate::document::story::Entry;
+use crate::fold::{Account, Arrival};
 
 /// How long sessions are known, and when their stories go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct Limits {
     pub story_idle_ms: i64,
     /// The longest time that a part of an open session's story is held back, in milliseconds.
     pub story_max_ms: i64,
+    /// Event time without an event after which a session is closed, in milliseconds.
+    pub idle_ms: i64,
 }
 
 /// What the service has when nothing is set.
@@ -38,6 +42,7 @@ impl Default for Limits {
             checkpoint_events: 200_000,
             story_idle_ms: 60_000,
             story_max_ms: 900_000,
+            idle_ms: 1_800_000,
         }
     }
 }
@@ -69,6 +74,7 @@ pub struct Cut {
 struct Session {
     id: Box<str>,
     ids: Ids,
+    conduct: Conduct,
     /// Stream time and offset of the last event.
     last_seen: i64,
     last_offset: i64,
@@ -90,14 +96,19 @@ struct Session {
 pub struct SessionTable {
     limits: Limits,
     stream_time: i64,
+    /// The highest event time, in milliseconds; see `docs/documents.md`. `i64::MIN`: none.
+    watermark: i64,
+    /// Sessions by the watermark at which to look whether they are idle. Each that is not closed stands here, and others
+    /// that are skipped.
+    idling: BinaryHeap<Reverse<(i64, u128)>>,
     /// In the order of their last event.
     sessions: LinkedHashMap<u128, Session>,
     /// How many have not ended, and how many of those have something pending.
     open: usize,
     pending: usize,
-    /// Sessions in the order in which they became dirty: offset, session, stream time before the event. Entries that
+    /// Sessions in the order in which they became dirty: offset, session, times before the event. Entries that
     /// no longer hold are skipped when they come to the front.
-    dirty: VecDeque<(i64, u128, i64)>,
+    dirty: VecDeque<(i64, u128, Before)>,
     /// Ended sessions that have something to go out.
     ready: Vec<u128>,
     /// Open sessions with something pending, by the time to look at them. Entries that no longer hold are skipped.
@@ -112,6 +123,9 @@ pub struct SessionTable {
     restored: Option<HashMap<u128, i64>>,
 }
 
+/// Stream time and watermark before an event.
+type Before = (i64, i64);
+
 /// A piece of a story is begun anew when it has so many bytes, so that each fits a record of the delta topic.
 const PIECE: usize = 128 * 1024;
 
@@ -123,10 +137,11 @@ fn key(session_id: &str) -> u128 {
 }
 
 impl Session {
-    fn new(id: &str, now: i64) -> Self {
+    fn new(event: &Event<'_>, now: i64) -> Self {
         Self {
-            id: id.into(),
+            id: event.session_id.as_ref().into(),
             ids: Ids::default(),
+            conduct: Conduct::begin(event),
             last_seen: i64::MIN,
             last_offset: -1,
             ended: false,
@@ -144,6 +159,7 @@ impl Session {
         Self {
             id,
             ids: Ids::from_list(checkpoint.ids),
+            conduct: checkpoint.conduct,
             last_seen: checkpoint.last_seen,
             last_offset: checkpoint.last_offset,
             ended: checkpoint.ended,
@@ -190,6 +206,8 @@ impl SessionTable {
         Self {
             limits,
             stream_time: i64::MIN,
+            watermark: i64::MIN,
+            idling: BinaryHeap::new(),
             sessions: LinkedHashMap::new(),
             open: 0,
             pending: 0,
@@ -210,6 +228,7 @@ impl SessionTable {
     pub fn restore(limits: Limits, checkpoints: Vec<(Box<str>, Checkpoint)>, position: Position, now: i64) -> Self {
         let mut table = Self::new(limits);
         table.stream_time = position.stream_time;
+        table.watermark = position.watermark;
         table.seal = position.seal;
         let mut offsets = HashMap::with_capacity(checkpoints.len());
         for (id, checkpoint) in checkpoints {
@@ -218,6 +237,9 @@ impl SessionTable {
             let session = Session::of_checkpoint(id, checkpoint, now);
             table.open += usize::from(!session.ended);
             table.pending += usize::from(session.is_pending());
+            if !session.conduct.is_closed() {
+                table.idling.push(Reverse((session.conduct.idle_at(limits.idle_ms), key)));
+            }
             table.sessions.insert(key, session);
         }
         table.restored = Some(offsets);
@@ -227,12 +249,14 @@ impl SessionTable {
 
     /// Ends restoring; `next_offset` is the committed one. What went out before the commit does not go out again:
     /// whatever sessions had to send when they ended or were forgotten was sent with the commit that the restored
-    /// position belongs to.
+    /// position belongs to. So was what sessions added to documents.
     pub fn finish_restoring(&mut self, next_offset: i64) {
         self.restored = None;
+        let mut told = Account::default();
         // Checkpoints brought sessions in ahead of the replay, so some that are expired stand behind fresher ones.
         self.sort();
-        self.forget_expired(next_offset - 1);
+        self.forget_expired(next_offset - 1, &mut told);
+        self.close_idle(&mut told);
         self.stories.clear();
         self.checkpoints.clear();
         for key in self.ready.drain(..) {
@@ -275,34 +299,56 @@ impl SessionTable {
         self.open
     }
 
-    /// Moves stream time on by a record that is no event: its offset, and its timestamp in milliseconds.
-    pub fn tick(&mut self, offset: i64, record_time: i64) {
-        self.stream_time = self.stream_time.max(record_time);
-        self.forget_expired(offset);
+    /// The partition's watermark, in milliseconds since the Unix epoch; `i64::MIN`: none.
+    pub const fn watermark(&self) -> i64 {
+        self.watermark
     }
 
-    /// Takes in an event. Says whether it counts: false for a duplicate.
+    /// Moves stream time on by a record that is no event: its offset, and its timestamp in milliseconds.
+    pub fn tick(&mut self, offset: i64, record_time: i64, account: &mut Account) {
+        self.stream_time = self.stream_time.max(record_time);
+        self.forget_expired(offset, account);
+    }
+
+    /// Takes in an event, and says how it came if it counts; `None` for a duplicate. What sessions add to documents goes
+    /// to `account`.
     ///
     /// `offset` and `record_time` (milliseconds) are the record's; `now` is this machine's time in milliseconds.
-    pub fn observe(&mut self, event: &Event<'_>, offset: i64, record_time: i64, now: i64) -> bool {
-        let before = self.stream_time;
-        self.tick(offset, record_time);
+    pub fn observe(
+        &mut self,
+        event: &Event<'_>,
+        offset: i64,
+        record_time: i64,
+        now: i64,
+        account: &mut Account,
+    ) -> Option<Arrival> {
+        let before = (self.stream_time, self.watermark);
+        self.tick(offset, record_time, account);
+        let arrival = Arrival { stream_time: self.stream_time, watermark: self.watermark };
+        self.watermark = self.watermark.max(event.timestamp.micros().div_euclid(1_000).min(self.stream_time));
+        self.close_idle(account);
         let key = key(&event.session_id);
         if let Some(checkpoints) = &self.restored {
             if checkpoints.get(&key).is_some_and(|checkpoint| offset <= *checkpoint) {
-                return false;
+                return None;
             }
             // While restoring, the order does not hold, so it may still be here although it is expired.
             if self.sessions.get(&key).is_some_and(|session| self.is_expired(session, offset)) {
                 let expired = self.sessions.remove(&key);
-                self.forget(expired);
+                self.forget(expired, account);
             }
         }
+        let mut tally = Tally::default();
         let session = match self.sessions.to_back(&key) {
-            Some(session) => session,
+            Some(session) => {
+                tally = session.conduct.tally();
+                session
+            }
             None => {
                 self.open += 1;
-                self.sessions.entry(key).or_insert_with(|| Session::new(&event.session_id, now))
+                let session = Session::new(event, now);
+                self.idling.push(Reverse((session.conduct.idle_at(self.limits.idle_ms), key)));
+                self.sessions.entry(key).or_insert(session)
             }
         };
         session.last_seen = self.stream_time;
@@ -312,7 +358,17 @@ impl SessionTable {
             self.dirty.push_back((offset, key, before));
         }
         if !session.ids.insert(xxh3_128(event.event_id.as_bytes())) {
-            return false;
+            return None;
+        }
+        let was_closed = session.conduct.is_closed();
+        session.conduct.note(event);
+        session.conduct.close_or_open(self.watermark, self.limits.idle_ms);
+        account.change(&session.conduct, &tally, &session.conduct.tally(), self.stream_time);
+        if was_closed && !session.conduct.is_closed() {
+            self.idling.push(Reverse((session.conduct.idle_at(self.limits.idle_ms), key)));
+        }
+        if let Some(visitor) = session.conduct.visit(event) {
+            account.visit(visitor, self.stream_time);
         }
         let was_pending = session.is_pending();
         if session.tell(event, now) && !session.ended {
@@ -330,7 +386,34 @@ impl SessionTable {
             session.waits = Some(due);
             self.waiting.push(Reverse((due, key)));
         }
-        true
+        Some(arrival)
+    }
+
+    /// Closes the sessions that are idle by now.
+    fn close_idle(&mut self, account: &mut Account) {
+        while let Some(Reverse((due, key))) = self.idling.peek().copied() {
+            if due > self.watermark {
+                break;
+            }
+            self.idling.pop();
+            let Some(session) = self.sessions.get_mut(&key).filter(|session| !session.conduct.is_closed()) else {
+                continue;
+            };
+            let due = session.conduct.idle_at(self.limits.idle_ms);
+            if due > self.watermark {
+                self.idling.push(Reverse((due, key)));
+                continue;
+            }
+            let before = session.conduct.tally();
+            session.conduct.close();
+            account.change(&session.conduct, &before, &session.conduct.tally(), self.stream_time);
+        }
+        // Those of sessions that ended stay until their time has come: not too many of them.
+        const FEW: usize = 1_024;
+        if self.idling.len() > FEW + 2 * self.sessions.len() {
+            let sessions = &self.sessions;
+            self.idling.retain(|Reverse((_, key))| sessions.get(key).is_some_and(|s| !s.conduct.is_closed()));
+        }
     }
 
     fn is_expired(&self, session: &Session, offset: i64) -> bool {
@@ -341,15 +424,18 @@ impl SessionTable {
     }
 
     /// Forgets the sessions that are expired at `offset`.
-    fn forget_expired(&mut self, offset: i64) {
+    fn forget_expired(&mut self, offset: i64, account: &mut Account) {
         while self.sessions.front().is_some_and(|(_, session)| self.is_expired(session, offset)) {
             let front = self.sessions.pop_front().map(|(_, session)| session);
-            self.forget(front);
+            self.forget(front, account);
         }
     }
 
-    fn forget(&mut self, session: Option<Session>) {
+    fn forget(&mut self, session: Option<Session>, account: &mut Account) {
         let Some(mut session) = session else { return };
+        let before = session.conduct.tally();
+        session.conduct.close();
+        account.change(&session.conduct, &before, &session.conduct.tally(), self.stream_time);
         self.open -= usize::from(!session.ended);
         self.pending -= usize::from(session.is_pending());
         take_story(&mut session, &mut self.stories);
@@ -369,15 +455,16 @@ impl SessionTable {
         }
         self.emit_waiting(next_offset, now, all);
         self.checkpoint_lagging(next_offset);
-        let (restore_from, stream_time) =
-            self.first_dirty().map_or((next_offset, self.stream_time), |(offset, _, time)| (offset, time));
+        let (restore_from, (stream_time, watermark)) = self
+            .first_dirty()
+            .map_or((next_offset, (self.stream_time, self.watermark)), |(offset, _, before)| (offset, before));
         let checkpoints = std::mem::take(&mut self.checkpoints);
         self.seal += u64::from(!checkpoints.is_empty());
         let (pending_stories, seal) = (self.pending as u64, self.seal);
         Cut {
             stories: std::mem::take(&mut self.stories),
             checkpoints,
-            position: Position { restore_from, stream_time, pending_stories, seal },
+            position: Position { restore_from, stream_time, watermark, pending_stories, seal },
         }
     }
 
@@ -430,7 +517,7 @@ impl SessionTable {
     }
 
     /// The session that has been dirty for longest, after dropping entries that no longer hold.
-    fn first_dirty(&mut self) -> Option<(i64, u128, i64)> {
+    fn first_dirty(&mut self) -> Option<(i64, u128, Before)> {
         while let Some(entry @ (offset, key, _)) = self.dirty.front().copied() {
             if self.sessions.get(&key).is_some_and(|s| s.dirty_since == Some(offset)) {
                 return Some(entry);
@@ -458,6 +545,7 @@ fn checkpoint(session: &mut Session, next_offset: i64) -> Checkpoint {
         last_offset: session.last_offset,
         ended: session.ended,
         emitted: session.emitted,
+        conduct: session.conduct.clone(),
         ids: session.ids.to_list(),
         // More than one piece has just gone out; see `emit_waiting`.
         pending: session.pending.concat(),

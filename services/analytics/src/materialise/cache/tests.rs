@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::path::{Grain, Subject};
+use crate::document::Grain;
+use crate::document::path::Subject;
 
 const TEN: Capacity = Capacity { documents: 10, bytes: 1 << 20 };
-const LIMITS: StoryLimits = StoryLimits { entries: 100, bytes: 100_000 };
 
 #[derive(Default)]
 struct FakeStore {
@@ -56,8 +56,8 @@ fn change(i: u8, offset: i64, first: bool) -> Change {
             crate::document::story::Entry::Category(offset, format!("c{offset}").into()).encode_into(&mut entries);
             Change::Story { first, entries }
         }
-        1 => Change::Count { add: [1, offset, 0, 0, 7, 0, 0], name: None },
-        _ => Change::Count { add: [1, offset, 0, 0, 0, 0, 0], name: None },
+        1 => Change::Count { add: vec![1, offset, 0, 0, 0, 7], name: None },
+        _ => Change::Count { add: vec![1, offset], name: None },
     }
 }
 
@@ -113,7 +113,11 @@ impl Cache {
 }
 
 fn new_owner(next: i64) -> Owner {
-    let cache = Cache::new(Capacity { documents: 3, bytes: 2_200 }, Intervals { hot: 0, warm: 0, cold: 0 }, LIMITS);
+    let cache = Cache::new(
+        Capacity { documents: 3, bytes: 2_200 },
+        Intervals { hot: 0, warm: 0, cold: 0 },
+        DocumentRules::default(),
+    );
     Owner { cache, next, pending: Vec::new(), now: 0 }
 }
 
@@ -205,15 +209,16 @@ proptest! {
         let mut last = new_owner(committed);
         drain(&mut last, &log, &mut store);
         prop_assert_eq!(last.cache.committable(0, last.next), log.len() as i64);
-        let mut expected: HashMap<String, DocumentState> = HashMap::new();
+        let mut expected: HashMap<DocumentId, DocumentState> = HashMap::new();
         for (offset, (i, change)) in log.iter().enumerate() {
             let id = document(*i);
-            let state = expected.entry(id.path()).or_insert_with(|| DocumentState::empty(&id));
-            state.absorb(&id, offset as i64, change, LIMITS).unwrap();
+            let state = expected.entry(id.clone()).or_insert_with(|| DocumentState::empty(&id));
+            state.absorb(&id, offset as i64, change, &DocumentRules::default()).unwrap();
         }
         prop_assert_eq!(store.documents.len(), expected.len());
-        for (path, state) in expected {
-            prop_assert_eq!(&store.documents[&path].fields, &state.to_fields(0, StoryLimits::default()), "{}", path);
+        for (id, state) in expected {
+            let fields = state.to_fields(&id, 0, &DocumentRules::default());
+            prop_assert_eq!(&store.documents[&id.path()].fields, &fields, "{}", id);
         }
     }
 }
@@ -221,7 +226,7 @@ proptest! {
 #[test]
 fn a_document_is_written_at_most_once_in_its_interval() {
     let id = document(1);
-    let mut cache = Cache::new(TEN, Intervals { hot: 1_000, warm: 5_000, cold: 9_000 }, LIMITS);
+    let mut cache = Cache::new(TEN, Intervals { hot: 1_000, warm: 5_000, cold: 9_000 }, DocumentRules::default());
     cache.load(id.clone(), 0, None).unwrap();
     // The store takes 300 ms for the first write and none for the others: it may have done the first one at its end.
     let mut writes = Vec::new();
@@ -245,7 +250,7 @@ fn a_cache_is_full_of_documents_or_of_bytes_and_drops_only_what_is_written() {
     let session = |i: i64| DocumentId::Session(format!("s{i}").into());
     let story = || Change::Story { first: true, entries: Vec::new() };
     for (capacity, fits) in [(TEN, 10), (Capacity { documents: 1_000, bytes: 20 * ENTRY_BYTES }, 20)] {
-        let mut cache = Cache::new(capacity, intervals, LIMITS);
+        let mut cache = Cache::new(capacity, intervals, DocumentRules::default());
         for i in 0..100 {
             cache.load(document(1), 0, None).unwrap();
             cache.evict();
@@ -268,7 +273,7 @@ fn a_cache_is_full_of_documents_or_of_bytes_and_drops_only_what_is_written() {
 
 #[test]
 fn offsets_are_held_back_until_their_documents_are_written() {
-    let mut cache = Cache::new(TEN, Intervals { hot: 0, warm: 0, cold: 1_000 }, LIMITS);
+    let mut cache = Cache::new(TEN, Intervals { hot: 0, warm: 0, cold: 1_000 }, DocumentRules::default());
     let id = document(2);
     cache.load(id.clone(), 0, None).unwrap();
     cache.absorb(id.clone(), change(2, 5, false), 0, 5, 0).unwrap();

@@ -1,27 +1,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use storepulse_events::{Category, CountryCode, Location, Payload, Timestamp};
+use storepulse_events::{CartChange, Category, CountryCode, Location, Money, Payload, Product, Quantity, Timestamp};
 
 use super::*;
 use crate::document::story::{Story, StoryLimits};
+use crate::document::{Change, DocumentId};
+use crate::fold::Folder;
 
-const LIMITS: Limits =
-    Limits { lifetime_ms: 50, lifetime_records: 9, checkpoint_events: 12, story_idle_ms: 40, story_max_ms: 90 };
+const LIMITS: Limits = Limits {
+    lifetime_ms: 50,
+    lifetime_records: 9,
+    checkpoint_events: 12,
+    story_idle_ms: 40,
+    story_max_ms: 90,
+    idle_ms: 25,
+};
 
 fn event(session: u8, id: u8, ends: bool) -> Event<'static> {
-    let payload = if ends {
-        Payload::SessionEnded { seconds_duration: u32::from(id) }
-    } else {
-        Payload::CategoryViewed { category: Category { id: format!("c{id}").into(), name: "".into() } }
+    let category = Category { id: format!("c{id}").into(), name: "".into() };
+    let payload = match id % 4 {
+        _ if ends => Payload::SessionEnded { seconds_duration: u32::from(id) },
+        1 | 2 => {
+            let (id, name, currency) = ("p".into(), "".into(), "USD".into());
+            let product = Product { id, name, category, price: Money::from_minor(250), currency };
+            let change = CartChange { product, quantity: Quantity::new(u32::from(session) + 1).unwrap() };
+            if session.is_multiple_of(2) {
+                Payload::ProductAddedToCart(change)
+            } else {
+                Payload::ProductRemovedFromCart(change)
+            }
+        }
+        _ => Payload::CategoryViewed { category },
     };
     Event {
         event_id: format!("e{id}{ends}").into(),
         session_id: format!("s{session}").into(),
         user_id: "u".into(),
-        timestamp: Timestamp::from_micros(i64::from(id)),
+        timestamp: Timestamp::from_micros(1_000_000 + i64::from(id) * 15_000),
         location: Location {
-            country: CountryCode::parse("DE").unwrap(),
+            country: CountryCode::parse(["DE", "US"][usize::from(id % 2)]).unwrap(),
             state: "".into(),
             city: "".into(),
             latitude: 0.0,
@@ -41,6 +59,11 @@ impl SessionTable {
             let due = session.waits.expect("each pending session is looked at again");
             let entries = self.waiting.iter().filter(|Reverse(entry)| *entry == (due, *key)).count();
             assert!(entries >= 1, "each pending session is looked at again");
+        }
+        for (key, session) in self.sessions.iter().filter(|(_, s)| !s.conduct.is_closed()) {
+            let stands =
+                self.idling.iter().any(|Reverse((due, k))| k == key && *due <= session.conduct.idle_at(LIMITS.idle_ms));
+            assert!(stands, "each session that is not closed is looked at again");
         }
         let offsets: Vec<_> = self.sessions.values().map(|s| s.last_offset).collect();
         assert!(offsets.is_sorted(), "{offsets:?}");
@@ -75,6 +98,62 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Outcome {
     counted: BTreeSet<usize>,
     stories: BTreeMap<String, Vec<u8>>,
+    told: Told,
+}
+
+/// What sessions added to documents: counters by path, users, and sessions by path and bucket.
+#[derive(Default, Debug, PartialEq)]
+struct Told {
+    counters: BTreeMap<String, Vec<i64>>,
+    users: BTreeSet<(String, u64)>,
+    lengths: BTreeMap<(String, u16), i64>,
+}
+
+impl Told {
+    fn take(&mut self, account: &mut Account) {
+        let mut folder = Folder::default();
+        folder.account = std::mem::take(account);
+        folder.drain(|id, change| self.add(&id, change));
+    }
+
+    fn add(&mut self, id: &DocumentId, change: Change) {
+        match change {
+            Change::Count { add, .. } => {
+                let sums = self.counters.entry(id.path()).or_default();
+                sums.resize(sums.len().max(add.len()), 0);
+                sums.iter_mut().zip(add).for_each(|(sum, add)| *sum += add);
+            }
+            Change::Visits { users, lengths } => {
+                self.users.extend(users.into_iter().map(|user| (id.path(), user)));
+                for (bucket, count) in lengths {
+                    *self.lengths.entry((id.path(), bucket)).or_default() += count;
+                }
+            }
+            other => panic!("sessions don't tell {other:?}"),
+        }
+    }
+
+    /// Without what has come to nothing.
+    fn tidy(mut self) -> Self {
+        self.lengths.retain(|_, count| *count != 0);
+        for sums in self.counters.values_mut() {
+            sums.truncate(sums.iter().rposition(|sum| *sum != 0).map_or(0, |last| last + 1));
+        }
+        self
+    }
+}
+
+/// What sessions tell when nothing ever crashes, in one piece.
+fn told_at_once(records: &[(i64, Option<Event<'static>>)]) -> Told {
+    let (mut table, mut account, mut told) = (SessionTable::new(LIMITS), Account::default(), Told::default());
+    for (offset, (time, event)) in records.iter().enumerate() {
+        match event {
+            Some(event) => drop(table.observe(event, offset as i64, *time, 0, &mut account)),
+            None => table.tick(offset as i64, *time, &mut account),
+        }
+    }
+    told.take(&mut account);
+    told.tidy()
 }
 
 /// The rules of the module's documentation, the slow way.
@@ -97,6 +176,7 @@ fn reference(records: &[(i64, Option<Event<'static>>)]) -> Outcome {
             Entry::of(event).encode_into(outcome.stories.entry(event.session_id.to_string()).or_default());
         }
     }
+    outcome.told = told_at_once(records);
     outcome
 }
 
@@ -108,8 +188,12 @@ struct Durable {
     outcome: Outcome,
 }
 
-fn commit(table: &mut SessionTable, counted: &mut BTreeSet<usize>, next: usize, now: i64, all: bool, d: &mut Durable) {
+/// What is not committed yet: offsets that count, and what sessions add.
+type Uncommitted = (BTreeSet<usize>, Account);
+
+fn commit(table: &mut SessionTable, counted: &mut Uncommitted, next: usize, now: i64, all: bool, d: &mut Durable) {
     let cut = table.cut(next as i64, now, all);
+    d.outcome.told.take(&mut counted.1);
     for (id, checkpoint) in cut.checkpoints {
         match checkpoint {
             Some(bytes) => drop(d.checkpoints.insert(id, bytes)),
@@ -119,7 +203,7 @@ fn commit(table: &mut SessionTable, counted: &mut BTreeSet<usize>, next: usize, 
     for patch in cut.stories {
         d.outcome.stories.entry(patch.session_id.to_string()).or_default().extend(patch.entries);
     }
-    d.outcome.counted.append(counted);
+    d.outcome.counted.append(&mut counted.0);
     d.offset = next;
     d.position = cut.position;
     table.check();
@@ -131,11 +215,12 @@ fn restore(durable: &Durable, records: &[(i64, Option<Event<'static>>)], now: i6
     let decoded = durable.checkpoints.iter().map(|(id, bytes)| (id.clone(), Checkpoint::decode(bytes).unwrap()));
     let checkpoints = decoded.collect();
     let mut table = SessionTable::restore(LIMITS, checkpoints, durable.position, now);
+    let mut account = Account::default();
     let from = durable.position.restore_from as usize;
     for (offset, (time, event)) in records.iter().enumerate().take(durable.offset).skip(from) {
         match event {
-            Some(event) => drop(table.observe(event, offset as i64, *time, now)),
-            None => table.tick(offset as i64, *time),
+            Some(event) => drop(table.observe(event, offset as i64, *time, now, &mut account)),
+            None => table.tick(offset as i64, *time, &mut account),
         }
     }
     table.finish_restoring(durable.offset as i64);
@@ -147,20 +232,23 @@ fn run(steps: &[Step]) -> (Outcome, Vec<(i64, Option<Event<'static>>)>) {
     let (mut time, mut now) = (1_000, 0);
     let mut durable = Durable {
         offset: 0,
-        position: Position { restore_from: 0, stream_time: i64::MIN, pending_stories: 0, seal: 0 },
+        position: Position { restore_from: 0, stream_time: i64::MIN, watermark: i64::MIN, pending_stories: 0, seal: 0 },
         checkpoints: BTreeMap::new(),
         outcome: Outcome::default(),
     };
     let mut table = SessionTable::new(LIMITS);
-    let mut counted = BTreeSet::new();
+    let mut counted: Uncommitted = Default::default();
     let mut next = 0;
-    let drain = |table: &mut SessionTable, counted: &mut BTreeSet<usize>, next: &mut usize, records: &[_], now| {
+    let drain = |table: &mut SessionTable, counted: &mut Uncommitted, next: &mut usize, records: &[_], now| {
         for (offset, (time, event)) in records.iter().enumerate().skip(*next) {
             let (time, event): (&i64, &Option<Event<'static>>) = (time, event);
             match event {
-                Some(event) if table.observe(event, offset as i64, *time, now) => drop(counted.insert(offset)),
-                Some(_) => {}
-                None => table.tick(offset as i64, *time),
+                Some(event) => {
+                    if table.observe(event, offset as i64, *time, now, &mut counted.1).is_some() {
+                        counted.0.insert(offset);
+                    }
+                }
+                None => table.tick(offset as i64, *time, &mut counted.1),
             }
         }
         *next = records.len();
@@ -179,7 +267,7 @@ fn run(steps: &[Step]) -> (Outcome, Vec<(i64, Option<Event<'static>>)>) {
             Step::Commit => commit(&mut table, &mut counted, next, now, false, &mut durable),
             Step::Crash => {
                 table = restore(&durable, &records, now);
-                counted.clear();
+                counted = Default::default();
                 next = durable.offset;
             }
         }
@@ -187,6 +275,7 @@ fn run(steps: &[Step]) -> (Outcome, Vec<(i64, Option<Event<'static>>)>) {
     }
     commit(&mut table, &mut counted, next, now, true, &mut durable);
     assert_eq!(durable.position.pending_stories, 0);
+    durable.outcome.told = durable.outcome.told.tidy();
     (durable.outcome, records)
 }
 
@@ -199,41 +288,46 @@ proptest! {
     }
 }
 
+/// Takes in an event, and says whether it counts.
+fn counts(table: &mut SessionTable, event: &Event<'_>, offset: i64, time: i64) -> bool {
+    table.observe(event, offset, time, 0, &mut Account::default()).is_some()
+}
+
 #[test]
 fn a_duplicate_counts_once_while_its_session_is_known() {
     let mut table = SessionTable::new(LIMITS);
-    assert!(table.observe(&event(1, 1, false), 0, 1_000, 0));
-    assert!(!table.observe(&event(1, 1, false), 1, 1_040, 0));
-    assert!(table.observe(&event(1, 2, true), 2, 1_080, 0));
-    assert!(!table.observe(&event(1, 2, true), 3, 1_130, 0));
-    assert!(table.observe(&event(1, 2, true), 4, 1_181, 0), "after its lifetime it is a new session");
+    assert!(counts(&mut table, &event(1, 1, false), 0, 1_000));
+    assert!(!counts(&mut table, &event(1, 1, false), 1, 1_040));
+    assert!(counts(&mut table, &event(1, 2, true), 2, 1_080));
+    assert!(!counts(&mut table, &event(1, 2, true), 3, 1_130));
+    assert!(counts(&mut table, &event(1, 2, true), 4, 1_181), "after its lifetime it is a new session");
 }
 
 #[test]
 fn a_session_is_forgotten_after_so_many_records_of_its_partition() {
     let mut table = SessionTable::new(LIMITS);
-    assert!(table.observe(&event(1, 1, false), 0, 1_000, 0));
-    assert!(!table.observe(&event(1, 1, false), 9, 1_000, 0), "it is known for nine records");
-    table.tick(18, 1_000);
+    assert!(counts(&mut table, &event(1, 1, false), 0, 1_000));
+    assert!(!counts(&mut table, &event(1, 1, false), 9, 1_000), "it is known for nine records");
+    table.tick(18, 1_000, &mut Account::default());
     assert_eq!(table.len(), 1);
-    table.tick(19, 1_000);
+    table.tick(19, 1_000, &mut Account::default());
     assert!(table.is_empty());
-    assert!(table.observe(&event(1, 1, false), 20, 1_000, 0));
+    assert!(counts(&mut table, &event(1, 1, false), 20, 1_000));
 }
 
 #[test]
 fn a_story_goes_out_when_its_session_ends() {
     let mut table = SessionTable::new(LIMITS);
-    table.observe(&event(1, 1, false), 0, 1_000, 0);
+    counts(&mut table, &event(1, 1, false), 0, 1_000);
     assert!(table.cut(1, 0, false).stories.is_empty());
-    table.observe(&event(1, 2, true), 1, 1_000, 0);
+    counts(&mut table, &event(1, 2, true), 1, 1_000);
     let cut = table.cut(2, 0, false);
     assert_eq!(cut.stories.len(), 1);
     assert!(cut.stories[0].first && cut.checkpoints.is_empty());
     let mut story = Story::default();
     story.apply(&cut.stories[0].entries, StoryLimits::default()).unwrap();
     assert!(story.fields(StoryLimits::default()).get("end_time").is_some());
-    table.observe(&event(1, 3, false), 2, 1_000, 0);
+    counts(&mut table, &event(1, 3, false), 2, 1_000);
     let late = table.cut(3, 0, false);
     assert!(!late.stories[0].first, "what comes late goes out as an addition");
 }
@@ -246,13 +340,14 @@ fn the_story_of_an_endless_session_goes_out_in_pieces() {
         checkpoint_events: 1_000_000,
         story_idle_ms: 1_000,
         story_max_ms: 1_000,
+        idle_ms: 1_000,
     };
     let mut table = SessionTable::new(limits);
     let count = 100_000;
     for i in 0..count {
         let mut event = event(1, 0, false);
         event.event_id = format!("e{i}").into();
-        assert!(table.observe(&event, i, 0, 0));
+        assert!(counts(&mut table, &event, i, 0));
     }
     let cut = table.cut(count, 0, false);
     assert!(cut.stories.len() > 1);
