@@ -182,25 +182,24 @@ pub async fn audit(args: &AuditArgs) -> Result<AuditReport, Failure> {
 
 /// What the reference's rules are with these settings.
 fn rules(common: &CommonArgs) -> Rules {
-    const DAY_MS: i64 = 86_400_000;
-    let documents = &common.documents;
+    let (sessions, documents) = (common.sessions.limits(), common.document_rules());
     Rules {
         currency: common.shop_currency,
-        lifetime_ms: i64::from(common.sessions.session_lifetime_seconds) * 1000,
-        lifetime_records: i64::from(common.sessions.session_lifetime_records),
-        list_entries: common.sessions.session_history_max_entries as usize,
-        session_idle_ms: i64::from(common.sessions.session_idle_seconds) * 1000,
-        allowed_lateness_ms: i64::from(documents.allowed_lateness_seconds) * 1000,
-        watermark_idle_ms: i64::from(documents.watermark_idle_seconds) * 1000,
-        hours_retention_ms: i64::from(documents.hours_retention_days) * DAY_MS,
-        windows_retention_ms: i64::from(documents.windows_retention_days) * DAY_MS,
-        trending_windows: i64::from(documents.trending_hours) * 4,
-        trending_size: usize::from(documents.trending_size),
+        lifetime_ms: sessions.lifetime_ms,
+        lifetime_records: sessions.lifetime_records,
+        list_entries: documents.story.entries,
+        session_idle_ms: sessions.idle_ms,
+        allowed_lateness_ms: documents.lateness_ms,
+        watermark_idle_ms: documents.watermark_idle_ms,
+        hours_retention_ms: documents.hours_retention_ms,
+        windows_retention_ms: documents.windows_retention_ms,
+        trending_windows: documents.trending_windows.into(),
+        trending_size: documents.trending_size,
         weights: Weights {
-            view: documents.interest_view_weight.into(),
-            cart: documents.interest_cart_weight.into(),
-            removal: documents.interest_removal_weight.into(),
-            purchase: documents.interest_purchase_weight.into(),
+            view: documents.weights.view,
+            cart: documents.weights.cart,
+            removal: documents.weights.removal,
+            purchase: documents.weights.purchase,
         },
     }
 }

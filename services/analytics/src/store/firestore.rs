@@ -13,12 +13,17 @@
 //! reference) is read as the text `(unsupported: boolean)` and so on. Whoever compares documents sees that the field
 //! is not what it should be, and lists keep their positions.
 
+mod convert;
+mod listen;
+mod query;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
 use firestore::{FirestoreDb, FirestoreDbOptions};
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use gcloud_sdk::google::firestore::v1::{self as proto, value::ValueType};
 use gcloud_sdk::google_cloud_auth::credentials::{Credentials, anonymous};
@@ -28,7 +33,8 @@ use proto::firestore_client::FirestoreClient;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Request, Status};
 
-use super::{DocumentStore, Fields, Guard, MAX_READS, StoreError, Stored, Value, Version, Write};
+use super::{DocumentStore, Fields, Guard, Heard, MAX_READS, Query, StoreError, Stored, Version, Write};
+use convert::{fields, fields_proto, stored, version};
 
 /// Calls of one read that run at a time.
 const READ_CONCURRENCY: usize = 4;
@@ -41,6 +47,7 @@ const LIST_PAGE: i32 = 300;
 const READ_LIMIT: Duration = Duration::from_secs(10);
 const COMMIT_LIMIT: Duration = Duration::from_secs(10);
 const SCAN_LIMIT: Duration = Duration::from_secs(60);
+const QUERY_LIMIT: Duration = Duration::from_secs(10);
 
 /// The largest answer that is taken: a list of documents by their names, or one document, which is at most 1 MiB
 /// (<https://firebase.google.com/docs/firestore/quotas>).
@@ -62,6 +69,7 @@ pub enum Access {
 }
 
 /// See the [module](self).
+#[derive(Clone)]
 pub struct FirestoreStore {
     db: FirestoreDb,
     is_emulator: bool,
@@ -158,13 +166,25 @@ impl FirestoreStore {
             limit: Some(self.scan_page),
             ..Default::default()
         };
+        let parent = self.db.get_documents_path().clone();
+        self.run_query(parent, query, SCAN_LIMIT, || format!("scan of {collection}")).await
+    }
+
+    /// The documents that answer a question to Firestore.
+    async fn run_query(
+        &self,
+        parent: String,
+        query: proto::StructuredQuery,
+        limit: Duration,
+        what: impl Fn() -> String,
+    ) -> Result<Vec<proto::Document>, StoreError> {
         let request = self.request(proto::RunQueryRequest {
-            parent: self.db.get_documents_path().clone(),
+            parent,
             query_type: Some(proto::run_query_request::QueryType::StructuredQuery(query)),
             ..Default::default()
         });
         let mut client = self.client();
-        bounded(SCAN_LIMIT, || format!("scan of {collection}"), async {
+        bounded(limit, what, async {
             let mut answers = client.run_query(request).await?.into_inner();
             let mut documents = Vec::new();
             while let Some(answer) = answers.message().await? {
@@ -267,6 +287,23 @@ impl DocumentStore for FirestoreStore {
                 page_token = page.next_page_token;
             }
         })
+    }
+
+    fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Vec<(String, Fields)>, StoreError>> {
+        Box::pin(async move {
+            query.check()?;
+            let parent = match query.parent.as_deref() {
+                None | Some("") => self.db.get_documents_path().clone(),
+                Some(document) => self.name(document),
+            };
+            let what = || format!("query of {}", query.collection);
+            let found = self.run_query(parent, query::to_proto(query), QUERY_LIMIT, what).await?;
+            Ok(found.into_iter().map(|d| (self.path(&d.name).to_owned(), fields(d.fields))).collect())
+        })
+    }
+
+    fn listen(&self, paths: Vec<String>) -> BoxStream<'static, Result<Heard, StoreError>> {
+        listen::listen(self.clone(), paths)
     }
 }
 
@@ -406,68 +443,6 @@ fn write_proto(name: String, write: &Write) -> proto::Write {
     }
 }
 
-fn fields_proto(fields: &Fields) -> HashMap<String, proto::Value> {
-    fields.iter().map(|(name, value)| (name.to_owned(), value_proto(value))).collect()
-}
-
-fn value_proto(value: &Value) -> proto::Value {
-    let value = match value {
-        Value::Integer(v) => ValueType::IntegerValue(*v),
-        Value::Double(v) => ValueType::DoubleValue(*v),
-        Value::String(v) => ValueType::StringValue(v.clone()),
-        Value::Timestamp(micros) => ValueType::TimestampValue(timestamp(*micros)),
-        Value::Array(values) => {
-            ValueType::ArrayValue(proto::ArrayValue { values: values.iter().map(value_proto).collect() })
-        }
-        Value::Map(map) => ValueType::MapValue(proto::MapValue { fields: fields_proto(map) }),
-    };
-    proto::Value { value_type: Some(value) }
-}
-
-fn stored(document: proto::Document) -> Stored {
-    // A document that is found always has its time.
-    let version = document.update_time.map_or(Version { major: 0, minor: 0 }, version);
-    Stored { fields: fields(document.fields), version }
-}
-
-fn fields(map: HashMap<String, proto::Value>) -> Fields {
-    map.into_iter().map(|(name, value)| (name, value_of(value))).collect()
-}
-
-/// See *Values that the service never writes* in the [module](self).
-fn value_of(value: proto::Value) -> Value {
-    let unsupported = |kind: &str| Value::String(format!("(unsupported: {kind})"));
-    match value.value_type {
-        Some(ValueType::IntegerValue(v)) => Value::Integer(v),
-        Some(ValueType::DoubleValue(v)) => Value::Double(v),
-        Some(ValueType::StringValue(v)) => Value::String(v),
-        Some(ValueType::TimestampValue(v)) => Value::Timestamp(micros(v)),
-        Some(ValueType::ArrayValue(v)) => Value::Array(v.values.into_iter().map(value_of).collect()),
-        Some(ValueType::MapValue(v)) => Value::Map(fields(v.fields)),
-        Some(ValueType::NullValue(_)) => unsupported("null"),
-        Some(ValueType::BooleanValue(_)) => unsupported("boolean"),
-        Some(ValueType::BytesValue(_)) => unsupported("bytes"),
-        Some(ValueType::GeoPointValue(_)) => unsupported("geographical point"),
-        Some(ValueType::ReferenceValue(_)) => unsupported("reference"),
-        // What only queries have, or a type newer than this code.
-        _ => unsupported("unknown type"),
-    }
-}
-
-const fn version(time: Timestamp) -> Version {
-    Version { major: time.seconds, minor: time.nanos }
-}
-
-const fn timestamp(micros: i64) -> Timestamp {
-    // Below 10^9, which fits.
-    Timestamp { seconds: micros.div_euclid(1_000_000), nanos: micros.rem_euclid(1_000_000) as i32 * 1_000 }
-}
-
-const fn micros(time: Timestamp) -> i64 {
-    // Firestore's years are 1 to 9999: it fits.
-    time.seconds.saturating_mul(1_000_000).saturating_add(time.nanos as i64 / 1_000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -500,26 +475,6 @@ mod tests {
             let store = FirestoreStore { db, is_emulator: false, scan_page: SCAN_PAGE };
             let error = store.read(&["a/b".to_owned()]).await.unwrap_err();
             assert_eq!(matches!(error, StoreError::Refused(_)), kind == Kind::Permanent, "{error}");
-        }
-    }
-
-    #[test]
-    fn types_that_are_never_written_are_marked_and_keep_their_place() {
-        let list = [ValueType::BooleanValue(true), ValueType::IntegerValue(7), ValueType::NullValue(0)]
-            .map(|v| proto::Value { value_type: Some(v) });
-        let read = value_of(proto::Value {
-            value_type: Some(ValueType::ArrayValue(proto::ArrayValue { values: list.to_vec() })),
-        });
-        let marked = |kind: &str| Value::String(format!("(unsupported: {kind})"));
-        assert_eq!(read, Value::Array(vec![marked("boolean"), Value::Integer(7), marked("null")]));
-    }
-
-    #[test]
-    fn times_before_the_epoch_are_exact() {
-        for at in [0, -1, 1, -1_000_000, 1_795_000_000_123_456, -62_135_596_800_000_000, 253_402_300_799_999_999] {
-            let time = timestamp(at);
-            assert!((0..1_000_000_000).contains(&time.nanos));
-            assert_eq!(micros(time), at);
         }
     }
 }

@@ -13,15 +13,19 @@ mod contract_tests;
 pub mod firestore;
 pub mod null;
 pub mod open;
+pub mod query;
 pub mod sqlite;
 pub mod value;
 
 use std::sync::Arc;
 
+use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use storepulse_platform::Failure;
 
 pub use args::StoreArgs;
+pub use query::Query;
 pub use value::{Fields, Value};
 
 /// The version of a document in the store: opaque, changed by every write.
@@ -118,6 +122,41 @@ pub trait DocumentStore: Send + Sync + 'static {
     /// The ids (escaped, as in paths) of the documents directly in the collection at path `collection`, such as
     /// `countries` or `products`, including those that have only sub-collections.
     fn child_ids<'a>(&'a self, collection: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+
+    /// The documents that answer a question, with their paths. A store that can't do better looks at the whole
+    /// collection group.
+    fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Vec<(String, Fields)>, StoreError>> {
+        Box::pin(async move {
+            query.check()?;
+            Ok(query.of(self.scan(&query.collection).await?))
+        })
+    }
+
+    /// What happens to some documents, from now on: first how each of them stands, then each change, soon after it was
+    /// made. Of changes that come quickly after another only the last may be told.
+    ///
+    /// The stream goes on by itself after [`StoreError::Unavailable`], where it was, with growing pauses; it ends after
+    /// [`StoreError::Refused`]. It must be polled inside a Tokio runtime; dropping it ends it. A store that can't tell
+    /// changes says nothing at all.
+    fn listen(&self, paths: Vec<String>) -> BoxStream<'static, Result<Heard, StoreError>> {
+        drop(paths);
+        futures::stream::pending().boxed()
+    }
+}
+
+/// What [`DocumentStore::listen`] tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// A document as it stands now.
+    Document {
+        /// Its path.
+        path: String,
+        /// `None`: it does not exist.
+        stored: Option<Stored>,
+    },
+    /// All that was known has been told, and the store answers: it comes after the first states, and after each
+    /// interruption.
+    Current,
 }
 
 /// A store that is shared by tasks.

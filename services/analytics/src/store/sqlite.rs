@@ -6,14 +6,18 @@
 //! A commit is on the disk when it returns (write-ahead log, `synchronous=FULL`), in one transaction. Versions are
 //! numbers of a counter in the file, one for each commit.
 
+mod listen;
+mod query;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
-use super::{DocumentStore, Fields, Guard, StoreError, Stored, Value, Version, Write};
+use super::{DocumentStore, Fields, Guard, Heard, Query, StoreError, Stored, Value, Version, Write};
 
 /// How long a call waits for another process that is writing.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
@@ -39,6 +43,12 @@ const SCHEMA: &str = "
     CREATE TABLE counter (version INTEGER NOT NULL) STRICT;
     INSERT INTO counter VALUES (0);
     PRAGMA user_version = 1;
+";
+
+/// What questions are answered by. It came after the layout, of which it is no part: other versions keep it up to date.
+const INDEX: &str = "
+    CREATE INDEX IF NOT EXISTS documents_by_grain ON documents (collection, fields ->> '$.grain.String')
+    WHERE fields ->> '$.grain.String' IS NOT NULL;
 ";
 
 /// See the [module](self).
@@ -73,6 +83,7 @@ impl SqliteStore {
                 )));
             }
         }
+        transaction.execute_batch(INDEX).map_err(failed)?;
         transaction.commit().map_err(failed)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }
@@ -123,6 +134,15 @@ impl DocumentStore for SqliteStore {
     fn child_ids<'a>(&'a self, collection: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         let collection = collection.to_owned();
         self.blocking(READ_LIMIT, move |connection| child_ids(connection, &collection))
+    }
+
+    fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Vec<(String, Fields)>, StoreError>> {
+        let query = query.clone();
+        self.blocking(READ_LIMIT, move |connection| query::run(connection, &query))
+    }
+
+    fn listen(&self, paths: Vec<String>) -> BoxStream<'static, Result<Heard, StoreError>> {
+        listen::listen(self.clone(), paths)
     }
 }
 
