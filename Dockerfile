@@ -5,7 +5,8 @@
 #
 # Needs BuildKit (Docker 20.10 or newer). Nothing in here depends on the processor: amd64 and arm64.
 #
-# Binaries that were built before, on Debian 12 or for an older glibc, are taken from dist/ instead of being compiled:
+# Binaries that were built before, on Debian 12 or for an older glibc, are taken from dist/ instead of being compiled. The
+# dashboard's page is in its binary: build it first (`npm ci && npm run build` in services/dashboard/web).
 #
 #   docker build --target services --build-arg BINARIES=prebuilt -t storepulse/services .
 
@@ -28,6 +29,14 @@ FROM toolchain AS manifests
 COPY . .
 RUN compose/image/skeleton.sh
 
+# The dashboard's page. Packages change seldom, and have a layer of their own.
+FROM ${NODE_IMAGE} AS web
+WORKDIR /build
+COPY services/dashboard/web/package.json services/dashboard/web/package-lock.json ./
+RUN npm ci
+COPY services/dashboard/web .
+RUN npm run build
+
 FROM toolchain AS dependencies
 ARG CARGO_PROFILE=release
 COPY --from=manifests /build .
@@ -36,6 +45,7 @@ RUN cargo build --workspace --bins --locked --profile "$CARGO_PROFILE"
 FROM dependencies AS compiled
 ARG CARGO_PROFILE=release
 COPY . .
+COPY --from=web /build/dist services/dashboard/web/dist
 # Cargo goes by the time of files, which are older than what was built from the skeleton.
 RUN find services tests -name '*.rs' -exec touch {} + \
     && cargo build --workspace --bins --locked --profile "$CARGO_PROFILE" \
@@ -53,15 +63,15 @@ FROM scratch AS services
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="storepulse" \
-      org.opencontainers.image.description="Simulator, analytics, Kafka administration and attackers" \
+      org.opencontainers.image.description="Dashboard, simulator, analytics, Kafka administration and attackers" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=root /out/ /
 ENV PATH=/usr/local/bin
 USER 65532:65532
-# Which program it is to be is the container's command: storepulse-analytics run, storepulse-simulator,
-# storepulse-kafka-admin apply, storepulse-attacker. Probes: storepulse-analytics health, storepulse-simulator health.
+# Which program it is to be is the container's command: storepulse-analytics run, storepulse-dashboard run,
+# storepulse-simulator, storepulse-kafka-admin apply, storepulse-attacker. Probes: `health` of the first three.
 CMD ["storepulse-analytics", "--help"]
 
 # Google's Firestore emulator with its UI, by the Firebase CLI.
@@ -75,7 +85,7 @@ RUN npm install --global "firebase-tools@${FIREBASE_TOOLS_VERSION}" && npm cache
 RUN firebase setup:emulators:firestore && firebase setup:emulators:ui \
     && chmod -R a+rX /opt/firebase-emulators \
     && mkdir -p /data /srv/firebase && chgrp 0 /data && chmod 0775 /data
-COPY compose/firebase/firebase.json /srv/firebase/
+COPY firebase.json firestore.indexes.json /srv/firebase/
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="storepulse-firebase" \

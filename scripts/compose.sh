@@ -6,7 +6,7 @@
 #   up dev|full             everything; dev: with the Firebase emulator, full: with a real Firestore
 #   firebase-up             the Firebase emulator alone
 #   kafka-up                brokers, topics, users and permissions, Kafka UI
-#   services-up             simulator and analytics
+#   services-up             simulator, analytics and dashboard
 #   monitoring-up           Prometheus and Grafana
 #   down [PART]             stops everything, or firebase, kafka, services, monitoring, attackers
 #                           (everything with DELETE_DATA=yes: and deletes the data)
@@ -155,10 +155,31 @@ local_program() {
     printf '%s' "$program"
 }
 
+# Whoever reaches a published dashboard sees the shop: beyond this machine, only with a token.
+token_file=secret/dashboard.token
+need_token() {
+    local bind
+    bind=$(setting STOREPULSE_BIND 127.0.0.1)
+    case $bind in
+    127.* | localhost | '[::1]') return ;;
+    esac
+    [ -f "$token_file" ] ||
+        fail "STOREPULSE_BIND is $bind, so others can reach the dashboard, and it asks for no log-in: put a token into $token_file (openssl rand -hex 24 > $token_file), or leave STOREPULSE_BIND out"
+}
+
+# The page has a link to Grafana as long as there is one.
+link_grafana() {
+    if [ -z "$(setting GRAFANA_URL)" ] && is_running grafana; then
+        GRAFANA_URL=$(where GRAFANA_PORT 3000)
+        export GRAFANA_URL
+    fi
+}
+
 # Configurations, papers and passwords, as files that only the containers' user can read.
 write_files() {
     local arguments=(--to "$compose_dir") key program
     program=$(local_program)
+    if [ -f "$token_file" ]; then arguments+=(--dashboard-token "$token_file"); fi
     if [ "$mode" = full ]; then
         key=$(google_key) ||
             fail "there is no key for a real Firestore: save a service account's key as secret/serviceAccountKey.json (see \"Firestore\" in README.md), run \`gcloud auth application-default login\`, or use \`make compose-dev-up\`"
@@ -189,6 +210,7 @@ need_ports() {
     for part in "$@"; do
         case $part in
         kafka-ui) need_port kafka-ui "$(setting KAFKA_UI_PORT 8888)" KAFKA_UI_PORT ;;
+        dashboard) need_port dashboard "$(setting DASHBOARD_PORT 8800)" DASHBOARD_PORT ;;
         firebase)
             need_port firebase "$(setting FIREBASE_UI_PORT 4000)" FIREBASE_UI_PORT
             need_port firebase "$(setting FIRESTORE_PORT 8080)" FIRESTORE_PORT
@@ -364,6 +386,11 @@ why_not() {
 }
 
 kafka=(kafka-1 kafka-2 kafka-3)
+say_dashboard() {
+    local log_in=''
+    [ -f "$token_file" ] && log_in=", with the token in $token_file"
+    say "  dashboard   $(where DASHBOARD_PORT 8800)$log_in"
+}
 where() { printf 'http://localhost:%s' "$(setting "$1" "$2")"; }
 what_mode() { [ "$mode" = dev ] && printf 'the Firebase emulator' || printf 'Firestore of project %s' "$(setting GCLOUD_PROJECT)"; }
 
@@ -394,11 +421,14 @@ services_up() {
     local more=()
     [ "$mode" = dev ] && more=(firebase)
     need_memory 3000
+    need_token
     write_files
-    need_ports "${more[@]}"
+    need_ports "${more[@]}" dashboard
     need_images ours "${kafka[@]}" "${more[@]}"
-    start "${more[@]}" "${kafka[@]}" kafka-init analytics simulator
-    say "Simulator and analytics run; documents go to $(what_mode)."
+    link_grafana
+    start "${more[@]}" "${kafka[@]}" kafka-init analytics simulator dashboard
+    say "Simulator, analytics and dashboard run; documents go to $(what_mode)."
+    say_dashboard
     [ "$mode" = dev ] && say "  documents   $(where FIREBASE_UI_PORT 4000)/firestore/default/data"
     say "  and then    make status, make logs, make audit, make report"
 }
@@ -410,14 +440,17 @@ up() {
     *) wrong "up $mode: allowed is dev or full" ;;
     esac
     need_docker
-    local all=("${kafka[@]}" kafka-init kafka-ui analytics simulator)
+    local all=("${kafka[@]}" kafka-init kafka-ui analytics simulator dashboard)
     [ "$mode" = dev ] && all=(firebase "${all[@]}")
     need_memory "$([ "$mode" = dev ] && echo 4000 || echo 3000)"
+    need_token
     write_files
     need_ports "${all[@]}"
     need_images "${all[@]}" ours
+    link_grafana
     start "${all[@]}"
     say "storepulse is up; documents go to $(what_mode)."
+    say_dashboard
     say "  Kafka UI    $(where KAFKA_UI_PORT 8888)"
     [ "$mode" = dev ] && say "  documents   $(where FIREBASE_UI_PORT 4000)/firestore/default/data"
     say "  and then    make status, make logs, make attacker-up, make audit, make report, make monitoring-up"
@@ -431,6 +464,12 @@ monitoring_up() {
     need_ports prometheus grafana
     need_images prometheus grafana
     start prometheus grafana
+    # The page gets its link.
+    if is_running dashboard; then
+        link_grafana
+        need_token
+        start dashboard
+    fi
     say "Prometheus: $(where PROMETHEUS_PORT 9090)   Grafana, with the dashboard: $(where GRAFANA_PORT 3000)"
     say "Grafana's user admin has the password in $compose_dir/grafana-admin.password."
 }
@@ -456,7 +495,7 @@ down() {
         ;;
     firebase) remove firebase ;;
     kafka) remove kafka-ui kafka-init "${kafka[@]}" ;;
-    services) remove simulator analytics ;;
+    services) remove dashboard simulator analytics ;;
     monitoring) remove grafana prometheus ;;
     attackers)
         # They are run one at a time, and remove themselves unless they were interrupted.
@@ -513,6 +552,7 @@ status)
     need_docker
     choose_mode
     say "$(project): documents go to $(what_mode)"
+    if is_running dashboard; then say_dashboard; fi
     compose ps
     ;;
 running)

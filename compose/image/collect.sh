@@ -6,7 +6,7 @@ set -eu
 
 from=$1 to=$2
 mkdir -p "$to"
-for program in analytics attacker deploy kafka-admin simulator; do
+for program in analytics attacker dashboard deploy kafka-admin simulator; do
     # Function names stay, for the trace of a panic.
     strip --strip-debug -o "$to/storepulse-$program" "$from/storepulse-$program"
 done

@@ -9,6 +9,8 @@ set -eu
 programs=$1 root=$2
 install -d "$root/usr/local/bin" "$root/etc/ssl/certs" "$root/var/lib/dpkg/status.d"
 install -d -m 1777 "$root/tmp"
+# Where audits leave their result: a volume takes owner and mode from here, and containers have group 0.
+install -d -m 0775 -g 0 "$root/var/lib/storepulse/audit"
 install -m 0755 "$programs"/storepulse-* "$root/usr/local/bin/"
 
 libraries=$(for program in "$root"/usr/local/bin/*; do

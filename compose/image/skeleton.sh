@@ -6,7 +6,7 @@ find services tests -type f ! -name Cargo.toml ! -name '*.rs' -delete
 find services tests -type f -name '*.rs' | while read -r file; do
     case $file in
     */src/lib.rs) : >"$file" ;;
-    */src/main.rs | */src/bin/*.rs | */benches/*.rs | */tests/*/main.rs) echo 'fn main() {}' >"$file" ;;
+    */build.rs | */src/main.rs | */src/bin/*.rs | */benches/*.rs | */tests/*/main.rs) echo 'fn main() {}' >"$file" ;;
     */tests/*/*.rs) rm "$file" ;;
     */tests/*.rs) echo 'fn main() {}' >"$file" ;;
     *) rm "$file" ;;

@@ -40,7 +40,7 @@ need_parts() {
     command -v debootstrap >/dev/null || missing="$missing debootstrap"
     [ -z "$missing" ] || fail "these are missing, and the test needs them: apt-get install$missing iptables"
     [ -f "$emulator" ] || fail "there is no Firestore emulator at $emulator: install the package google-cloud-cli-firestore-emulator, or set FIRESTORE_EMULATOR_JAR"
-    for program in pki local analytics simulator kafka-admin attacker; do
+    for program in pki local analytics simulator dashboard deploy kafka-admin attacker; do
         [ -x "$bin/storepulse-$program" ] || fail "$bin/storepulse-$program is missing: build first (make test-compose does)"
     done
     if ! docker info >/dev/null 2>&1; then
@@ -69,12 +69,16 @@ find_builder() {
     fail "no docker in PATH can build with BuildKit"
 }
 
-# stand_in NAME CONTEXT [BUILD ARGUMENTS]: an image made once for each version of its Dockerfile and scripts.
+# stand_in NAME CONTEXT [BUILD ARGUMENTS]: an image made once for each version of what it is made from.
 stand_in() {
     local name=$1 context=$2
     shift 2
-    local digest
-    digest=$(cat "$stand_ins/$name.Dockerfile" "$stand_ins/$name".sh 2>/dev/null | sha256sum | cut -c 1-12)
+    local digest files=("$stand_ins/$name.Dockerfile" "$stand_ins/$name.sh")
+    case $name in
+    rust) files+=("$clone/Cargo.lock") ;;
+    node) files+=("$clone/services/dashboard/web/package-lock.json") ;;
+    esac
+    digest=$(cat "${files[@]}" 2>/dev/null | sha256sum | cut -c 1-12)
     local image=storepulse-stand-in/$name:$digest
     if ! docker image inspect "$image" >/dev/null 2>&1; then
         say "building the stand-in $name"
@@ -127,13 +131,14 @@ make_clone() {
 # What the copy's user has in their environment. Ports of its own, so that a stack that runs is left alone.
 export STOREPULSE_PROJECT=storepulse-test BINARIES=prebuilt RUST_IMAGE=$debian
 export KAFKA_UI_PORT=18888 FIREBASE_UI_PORT=14000 FIRESTORE_PORT=18380 FIRESTORE_WEBSOCKET_PORT=19150 PROMETHEUS_PORT=19390
+export DASHBOARD_PORT=18890
 export SIMULATOR_RATE=400 SIMULATOR_DUPLICATES=0.01 SIMULATOR_MALFORMED=0.005
 export HOME=${HOME:-/root}
 # Where scripts/compose.sh looks for storepulse-local.
 mkdir -p "$work/programs"
 ln -sfn "$bin" "$work/programs/release"
 export CARGO_TARGET_DIR=$work/programs
-unset PROFILE MODE STOREPULSE_UID STOREPULSE_REGISTRY GOOGLE_APPLICATION_CREDENTIALS GCLOUD_PROJECT
+unset PROFILE MODE STOREPULSE_BIND STOREPULSE_UID STOREPULSE_REGISTRY GOOGLE_APPLICATION_CREDENTIALS GCLOUD_PROJECT
 
 stack() { (cd "$clone" && scripts/compose.sh "$@"); }
 quietly() { stack "$@" >"$work/last.log" 2>&1 || fail "\`compose.sh $*\` exits $?: $(tail -n 12 "$work/last.log")"; }
@@ -222,6 +227,11 @@ s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(); time.sleep(600)' "$KAFKA_UI
     refused 1 "port $KAFKA_UI_PORT, which kafka-ui .* is in use.*KAFKA_UI_PORT=" "a port in use" -- "${up[@]}"
     kill "$listener"
     wait "$listener" 2>/dev/null || :
+    refused 1 'STOREPULSE_BIND is 0\.0\.0\.0, so others can reach the dashboard.*secret/dashboard\.token' "a dashboard for everybody" -- \
+        env STOREPULSE_BIND=0.0.0.0 "${up[@]}"
+    echo 'too short' >"$clone/secret/dashboard.token"
+    refused 1 'secret/dashboard\.token is no token.*16' "a token that is none" -- env STOREPULSE_BIND=0.0.0.0 "${up[@]}"
+    rm "$clone/secret/dashboard.token"
     refused 1 'kafka:none can.t be pulled .*KAFKA_IMAGE=' "an image that can't be pulled" -- \
         env KAFKA_IMAGE=registry.invalid/kafka:none "${up[@]}"
     refused 2 'MODE is both: allowed is dev .* or full' "another mode" -- env MODE=both scripts/compose.sh status
@@ -259,7 +269,10 @@ audit() {
     audited=$(sed -n 's/^messages read *\([0-9]*\)$/\1/p' "$work/audit.log")
     [ "$audited" -gt "$before" ] || fail "the audit read $audited messages, and before $before"
     docker start "$(container simulator)" >/dev/null
-    ok "audit $1: $audited messages, $(sed -n 's/^documents compared *//p' "$work/audit.log") documents, no difference"
+    if [ -n "$(docker ps -q --filter "id=$(container dashboard)")" ]; then
+        await_shown /api/pipeline "a['audit'] and a['audit']['messages'] == $audited and a['audit']['differences'] == 0"
+    fi
+    ok "audit $1: $audited messages, $(sed -n 's/^documents compared *//p' "$work/audit.log") documents, no difference, as the dashboard shows"
 }
 
 kill_hard() {
@@ -271,7 +284,7 @@ kill_hard() {
 brings_up() {
     nameless_before=$(docker volume ls -q --filter dangling=true | grep -cE '^[0-9a-f]{64}$' || :)
     quietly up dev
-    for service in kafka-1 kafka-2 kafka-3 firebase kafka-ui analytics simulator; do
+    for service in kafka-1 kafka-2 kafka-3 firebase kafka-ui analytics simulator dashboard; do
         [ "$(health "$service")" = healthy ] || fail "$service is $(health "$service")"
     done
     ok "make compose-dev-up: all are healthy"
@@ -287,6 +300,69 @@ brings_up() {
     quietly up dev
     [ "$(ids)" = "$before" ] || fail "a second compose-dev-up replaced containers"
     ok "a second compose-dev-up replaces nothing"
+}
+
+# --- The dashboard -----------------------------------------------------------------------------------------------------
+
+dashboard_url=http://127.0.0.1:$DASHBOARD_PORT
+# status_of ARGUMENTS…: of curl; the status of the answer.
+status_of() { curl -sS -m 10 -o /dev/null -w '%{http_code}' "$@"; }
+# shows PATH EXPRESSION: whether the expression of Python holds for the API's answer `a`.
+shows() { curl -fsS -m 10 "${@:3}" "$dashboard_url$1" 2>/dev/null | python3 -c 'import json, sys; a = json.load(sys.stdin); sys.exit(not eval(sys.argv[1]))' "$2" 2>/dev/null; }
+await_shown() {
+    local until=$((SECONDS + ${3:-30}))
+    until shows "$1" "$2"; do
+        [ "$SECONDS" -lt "$until" ] || fail "$1 is not as it should be ($2): $(curl -sS -m 10 "$dashboard_url$1" | head -c 2000)"
+        sleep 1
+    done
+}
+
+is_shown() {
+    local head script networks published
+    head=$(curl -sS -m 10 -D - -o "$work/page.html" "$dashboard_url/")
+    printf '%s' "$head" | grep -qE '^HTTP/1\.1 200' && printf '%s' "$head" | grep -qi "^content-security-policy: default-src 'none'" ||
+        fail "the page: $head"
+    script=$(sed -n 's/.*src="\(\/assets\/[^"]*\.js\)".*/\1/p' "$work/page.html" | head -n 1)
+    [ -n "$script" ] || fail "the page has no script: it has to be built before the program. $(head -c 300 "$work/page.html")"
+    [ "$(status_of "$dashboard_url$script")" = 200 ] || fail "$script of the page is not there"
+    [ "$(status_of -H 'Host: evil.example' "$dashboard_url/api/now")" = 403 ] || fail "the dashboard answers to a foreign name"
+    ok "the dashboard's page, at the published port, with its policy"
+    await_shown /api/now 'a["today"]["started_sessions_count"] > 0 and a["events_per_second"] > 0'
+    await_shown /api/pipeline 'sorted((s["name"], s["ready"]) for s in a["services"]) == [("analytics", True), ("simulator", True)] and a["produced_per_second"] > 0 and a["brokers"]'
+    ok "the dashboard shows the shop, and how analytics and the simulator are"
+    networks=$(docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}' "$(container dashboard)")
+    case $networks in
+    *_kafka*) fail "the dashboard is in the brokers' network: $networks" ;;
+    esac
+    if docker inspect "$(container dashboard)" | grep -qiE 'KAFKA_|client\.key|secret/compose/[a-z]*\.password'; then
+        fail "the dashboard has something of Kafka's: $(docker inspect "$(container dashboard)" | grep -iE 'KAFKA_|client\.key|\.password')"
+    fi
+    published=$(docker port "$(container dashboard)")
+    [ "$published" = "8800/tcp -> 127.0.0.1:$DASHBOARD_PORT" ] || fail "the dashboard publishes $published"
+    ok "the dashboard has no way to the brokers, none of their papers, and publishes one port"
+}
+
+# With a token, everybody may reach it, and has to log in.
+asks_for_the_token() {
+    local before
+    before=$(container dashboard)
+    (umask 077 && printf '%s\n' "$(openssl rand -hex 24)" >"$clone/secret/dashboard.token")
+    (umask 077 && printf 'Authorization: Bearer %s\n' "$(cat "$clone/secret/dashboard.token")" >"$work/header")
+    quietly services-up
+    [ "$(container dashboard)" != "$before" ] || fail "the dashboard does not take the token"
+    grep -q "dashboard .*:$DASHBOARD_PORT, with the token in secret/dashboard.token" "$work/last.log" || fail "nobody says where the token is: $(cat "$work/last.log")"
+    [ "$(status_of "$dashboard_url/api/now")" = 401 ] || fail "the dashboard asks for no token"
+    [ "$(status_of -H "@$work/header" "$dashboard_url/api/now")" = 200 ] || fail "the dashboard does not take its token"
+    if docker inspect "$(container dashboard)" | grep -qF -f "$clone/secret/dashboard.token"; then fail "the token is in the settings of the dashboard"; fi
+    if docker logs "$(container dashboard)" 2>&1 | grep -qF -f "$clone/secret/dashboard.token"; then fail "the token is in the log of the dashboard"; fi
+    # Also where Compose is called by hand.
+    before=$(container dashboard)
+    (cd "$clone" && "${plain_compose[@]}" up -d --no-build dashboard) >"$work/by-hand.log" 2>&1 || fail "$(tail -n 5 "$work/by-hand.log")"
+    [ "$(container dashboard)" = "$before" ] || fail "Compose, called by hand, replaces the dashboard that asks for a token"
+    rm "$clone/secret/dashboard.token" "$work/header"
+    quietly services-up
+    [ "$(status_of "$dashboard_url/api/now")" = 200 ] || fail "the dashboard asks for a token that is gone"
+    ok "with secret/dashboard.token the dashboard asks for it; without, no longer"
 }
 
 is_locked_up() {
@@ -413,11 +489,11 @@ is_watched() {
     await_health prometheus 60
     local api=http://127.0.0.1:$PROMETHEUS_PORT/api/v1 until=$((SECONDS + 60))
     while [ "$(curl -fsS -G "$api/query" --data-urlencode 'query=sum by (job) (up)' | python3 -c '
-import json, sys; print(sorted(r["metric"]["job"] for r in json.load(sys.stdin)["data"]["result"] if float(r["value"][1]) >= 1))')" != "['analytics', 'prometheus', 'simulator']" ]; do
-        [ "$SECONDS" -lt "$until" ] || fail "Prometheus does not reach analytics and simulator: $(curl -fsS "$api/targets")"
+import json, sys; print(sorted(r["metric"]["job"] for r in json.load(sys.stdin)["data"]["result"] if float(r["value"][1]) >= 1))')" != "['analytics', 'dashboard', 'prometheus', 'simulator']" ]; do
+        [ "$SECONDS" -lt "$until" ] || fail "Prometheus does not reach analytics, simulator and dashboard: $(curl -fsS "$api/targets")"
         sleep 1
     done
-    ok "Prometheus reaches analytics and the simulator"
+    ok "Prometheus reaches analytics, the simulator and the dashboard"
     # Rates need two measurements.
     sleep 12
     python3 - "$api" "$clone" <<'PYTHON' || fail "the dashboard or the alerts ask for what is not there"
@@ -430,7 +506,7 @@ rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
 assert len(rules) >= 15 and all(rule["health"] == "ok" for rule in rules), rules
 # Counted only when it happens.
 rare = {"storepulse_analytics_transactions_aborted_total", "storepulse_analytics_store_errors_total",
-        "storepulse_analytics_backpressure_seconds_total", "storepulse_analytics_stage_restarts_total", "ALERTS"}
+        "storepulse_analytics_backpressure_seconds_total", "storepulse_analytics_stage_restarts_total", "storepulse_dashboard_store_errors_total", "ALERTS"}
 dashboard = json.load(open(f"{clone}/compose/grafana/dashboards/storepulse.json"))
 asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
 assert len(asked) > 30
@@ -467,6 +543,22 @@ is_deleted() {
     ok "DELETE_DATA=yes leaves nothing behind"
 }
 
+# The dashboard of an image, with a store of its own, answers with the page that was built with it.
+has_its_page() {
+    local id page=''
+    id=$(docker run -d --read-only --tmpfs /tmp:mode=1777 -p 127.0.0.1:$DASHBOARD_PORT:8800 -e STORE=sqlite -e SQLITE_PATH=/tmp/documents.db \
+        -e DASHBOARD_ADDRESS=0.0.0.0:8800 -e DASHBOARD_BEHIND_PROXY=yes "$1" storepulse-dashboard run)
+    for _ in $(seq 20); do
+        page=$(curl -fsS -m 5 "$dashboard_url/" 2>/dev/null) && break
+        sleep 0.5
+    done
+    local log
+    log=$(docker logs "$id" 2>&1 | tail -n 3)
+    docker rm -f "$id" >/dev/null
+    printf '%s' "$page" | grep -q 'src="/assets/' || fail "the dashboard of the image has no page: $page $log"
+    ok "the dashboard of the image has its page"
+}
+
 compiled() {
     local toolchain registry=${CARGO_HOME:-$HOME/.cargo}/registry image=storepulse-test/compiled:0.1.0
     toolchain=$(rustc --print sysroot)
@@ -478,11 +570,26 @@ compiled() {
     local rust
     rust=$(stand_in rust "$work/context/rust" --build-arg BASE="$debian")
     rm -rf "$work/context/rust"
+    local node npm
+    npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
+    rm -rf "$work/context/node" "$work/packages"
+    mkdir -p "$work/context/node" "$work/packages"
+    # So that npm has all packages of the page in its cache.
+    cp "$clone"/services/dashboard/web/package*.json "$work/packages"
+    (cd "$work/packages" && npm ci --ignore-scripts --no-audit --no-fund) >"$work/npm.log" 2>&1 || fail "npm ci: $(tail -n 5 "$work/npm.log")"
+    rm -rf "$work/packages"
+    cp "$(readlink -f "$(command -v node)")" "$work/context/node/node"
+    cp -r "$npm" "$work/context/node/npm"
+    mkdir "$work/context/node/cache"
+    cp -r "$(npm config get cache)/_cacache" "$work/context/node/cache/"
+    node=$(stand_in node "$work/context/node" --build-arg BASE="$debian")
+    rm -rf "$work/context/node"
     DOCKER_BUILDKIT=1 "$builder" build --target services -t "$image" --build-arg RUST_IMAGE="$rust" \
-        --build-arg CARGO_PROFILE="${CARGO_PROFILE:-dev}" "$clone" || fail "the image could not be built from source"
-    for program in analytics simulator kafka-admin attacker; do
+        --build-arg NODE_IMAGE="$node" --build-arg CARGO_PROFILE="${CARGO_PROFILE:-dev}" "$clone" || fail "the image could not be built from source"
+    for program in analytics dashboard simulator kafka-admin attacker deploy; do
         docker run --rm "$image" "storepulse-$program" --version || fail "storepulse-$program of the compiled image does not run"
     done
+    has_its_page "$image"
     ok "the image is built from source; $(docker image inspect --format '{{.Size}}' "$image" | awk '{ printf "%d MB", $1 / 1e6 }')"
 }
 
@@ -506,11 +613,13 @@ all | bad-input) bad_input ;;&
 all | stack)
     brings_up
     await_counted 3000
+    is_shown
     is_locked_up
     is_attacked
     audit "after the attack"
     survives
     is_watched
+    asks_for_the_token
     restarts
     refuses_other_passwords
     is_deleted

@@ -53,7 +53,7 @@ def main():
     args = args.parse_args()
     with tempfile.TemporaryDirectory(dir=os.path.dirname(os.path.abspath(args.out))) as work:
         ours = Layer(f'{work}/ours.tar')
-        for name in ('analytics', 'simulator', 'attacker', 'deploy'):
+        for name in ('analytics', 'simulator', 'dashboard', 'attacker', 'deploy'):
             stripped = f'{work}/storepulse-{name}'
             subprocess.run(['strip', '-o', stripped, f'{args.bin}/storepulse-{name}'], check=True)
             ours.program(stripped, f'/usr/local/bin/storepulse-{name}')

@@ -25,7 +25,7 @@ fail() {
 [ -n "${STRIMZI_MANIFESTS:-}" ] || fail "STRIMZI_MANIFESTS is not set: name install/cluster-operator of Strimzi's release"
 ls "$STRIMZI_MANIFESTS"/*Crd-kafka.yaml >/dev/null 2>&1 || fail "STRIMZI_MANIFESTS is $STRIMZI_MANIFESTS, which has no CRDs"
 [ "$(id -u)" -eq 0 ] || fail "a cluster on this machine needs root"
-for program in kubectl go python3 openssl javac strip; do
+for program in kubectl go python3 curl openssl javac strip; do
     command -v $program >/dev/null || fail "$program is not installed"
 done
 [ -x "$bin/storepulse-deploy" ] || fail "$bin/storepulse-deploy is not built: make test-k8s builds it"
@@ -205,7 +205,7 @@ for file in sys.argv[1:]:
 print(json.dumps({'apiVersion': 'v1', 'kind': 'List', 'items': pods}))
 P
     kubectl create --dry-run=server -f "$work/pods.yaml" 2>&1 | tee "$work/tried"
-    [ "$(grep -c 'created (server dry run)' "$work/tried")" -eq 5 ]
+    [ "$(grep -c 'created (server dry run)' "$work/tried")" -eq 7 ]
     ! grep -i warning "$work/tried" || return 1
     sed 's/"allowPrivilegeEscalation": false/"allowPrivilegeEscalation": true/' "$work/pods.yaml" >"$work/open.yaml"
     ! kubectl create --dry-run=server -f "$work/open.yaml" || { echo "a pod that may escalate its privileges is accepted"; return 1; }
@@ -245,6 +245,68 @@ events_are_counted() {
     eventually 90 more_is_produced 500
     eventually 90 more_is_counted 500
 }
+# through_the_port COMMAND…: with the dashboard at localhost:18800, as `up` says how, and its token for curl in a file.
+through_the_port() {
+    local forward status=0
+    kubectl -n $namespace port-forward service/dashboard 18800:8800 >"$work/forward.log" 2>&1 &
+    forward=$!
+    (umask 077 && { printf 'Authorization: Bearer ' && k get secret dashboard-token -o go-template='{{.data.token | base64decode}}'; } >"$work/header")
+    { eventually 20 curl -fsS -m 5 -o /dev/null http://localhost:18800/api/session && "$@"; } || status=$?
+    kill $forward 2>/dev/null || true
+    wait $forward 2>/dev/null || true
+    return $status
+}
+# status_of ARGUMENTS…: of curl; the status of the answer.
+status_of() { curl -sS -m 10 -o /dev/null -w '%{http_code}' "$@"; }
+ask() { curl -fsS -m 10 -H "@$work/header" "http://localhost:18800$1"; }
+# is WANTED SEEN WHAT
+is() { [ "$1" = "$2" ] || { echo "$3: $2 instead of $1"; return 1; }; }
+answers_with_the_token_alone() {
+    local path
+    for path in /api/now /api/pipeline; do
+        is 401 "$(status_of "http://localhost:18800$path")" "$path without a token" || return 1
+        is 401 "$(status_of -H 'Authorization: Bearer not-the-token-at-all' "http://localhost:18800$path")" "$path with another" || return 1
+        is 200 "$(status_of -H "@$work/header" "http://localhost:18800$path")" "$path with the token" || return 1
+    done
+    is 403 "$(status_of -H 'Host: evil.example' http://localhost:18800/api/session)" "by a foreign name" || return 1
+    curl -sS -m 10 -D "$work/head" -o "$work/page.html" http://localhost:18800/ || return 1
+    grep -qi "^content-security-policy: default-src 'none'" "$work/head" || { cat "$work/head"; return 1; }
+}
+the_dashboard_answers_with_the_token_alone() { through_the_port answers_with_the_token_alone; }
+shows() {
+    { ask /api/now >"$work/now.json" && ask /api/pipeline >"$work/pipeline.json"; } || return 1
+    python3 - "$work" <<'P'
+import json, sys
+now, pipeline = (json.load(open(f'{sys.argv[1]}/{name}.json')) for name in ('now', 'pipeline'))
+ready = sorted(s['name'] for s in pipeline['services'] if s['reachable'] and s['ready'])
+print(now['today'], ready, pipeline['health'], pipeline['reasons'])
+sys.exit(not (now['today'] and now['today']['started_sessions_count'] > 0 and ready == ['analytics', 'simulator']
+              and pipeline['aggregated_per_second']))
+P
+}
+shows_the_shop() { eventually 60 shows; }
+the_dashboard_shows_documents_and_how_the_services_are() { through_the_port shows_the_shop; }
+the_dashboard_has_nothing_of_kafka_s() {
+    k get deployment dashboard -o json >"$work/dashboard.json"
+    python3 - "$work/dashboard.json" <<'P'
+import json, sys
+pod = json.load(open(sys.argv[1]))['spec']['template']
+assert 'kafka' not in json.dumps([pod['metadata']['labels'], pod['spec']]).lower(), pod
+P
+}
+a_new_token_takes_the_place_of_the_old_one() {
+    local version
+    through_the_port cp "$work/header" "$work/header.old"
+    deploy rotate token --time-limit 120
+    the_old_one_is_refused() {
+        is 401 "$(status_of -H "@$work/header.old" http://localhost:18800/api/now)" "the old token" &&
+            is 200 "$(status_of -H "@$work/header" http://localhost:18800/api/now)" "the new token"
+    }
+    through_the_port the_old_one_is_refused
+    version=$(k get secret dashboard-token -o jsonpath='{.metadata.resourceVersion}')
+    deploy up --yes --time-limit 120
+    is "$version" "$(k get secret dashboard-token -o jsonpath='{.metadata.resourceVersion}')" "the token after another up"
+}
 a_killed_pod_comes_back_and_goes_on() {
     local before
     k delete pod "$(pod_of analytics)" --grace-period=0 --force
@@ -277,7 +339,8 @@ with_a_stand_in_operator_verify_lets_nobody_in() {
 }
 without_any_one_network_policy_verify_finds_the_hole() {
     local policy
-    for policy in default-deny names kafka kafka-clients kubernetes-api operators metrics firestore-emulator store-clients; do
+    for policy in default-deny names kafka kafka-clients kubernetes-api operators metrics metrics-read metrics-readers \
+        dashboard dashboard-clients firestore-emulator store-clients; do
         k delete networkpolicy $policy
         refuses 1 "HOLE: NetworkPolicy $policy: it is missing" deploy verify --only drift
         deploy up --yes --time-limit 60
@@ -318,6 +381,12 @@ no_secret_is_told() {
         k get pods,jobs,deployments,configmaps,events -o json >"$work/told.json"
         ! grep -qF -- "$value" "$work/told.json" || { echo "the password of $secret can be read"; return 1; }
     done
+    value=$(k get secret dashboard-token -o jsonpath='{.data.token}' | base64 -d)
+    [ ${#value} -ge 16 ]
+    ! grep -rlF -- "$value" "$work"/*.log || { echo "the dashboard's token is in a log"; return 1; }
+    ! grep -qF -- "$value" "$work/told.json" || { echo "the dashboard's token can be read"; return 1; }
+    k logs "$(pod_of dashboard)" >"$work/told.txt"
+    ! grep -qF -- "$value" "$work/told.txt" || { echo "the log of the dashboard has its token"; return 1; }
     for secret in analytics simulator; do
         value=$(k get secret $secret -o jsonpath='{.data.password}' | base64 -d)
         k logs "$(pod_of $secret)" >"$work/told.txt"
@@ -391,6 +460,9 @@ if [ ${#failed[@]} -ne 0 ]; then
 fi
 test_ with_a_stand_in_operator_up_again_changes_nothing
 test_ events_are_counted
+test_ the_dashboard_answers_with_the_token_alone
+test_ the_dashboard_shows_documents_and_how_the_services_are
+test_ the_dashboard_has_nothing_of_kafka_s
 test_ a_killed_pod_comes_back_and_goes_on
 test_ instances_come_and_go_in_mid_stream
 test_ after_all_of_it_the_audit_finds_no_difference
@@ -399,6 +471,7 @@ test_ without_any_one_network_policy_verify_finds_the_hole
 test_ a_policy_that_lets_in_more_is_found
 test_ with_a_stand_in_operator_an_acl_too_few_or_too_many_is_found
 test_ no_secret_is_told
+test_ a_new_token_takes_the_place_of_the_old_one
 test_ with_a_stand_in_operator_rotate_renews_and_events_go_on
 test_ with_a_stand_in_operator_down_keeps_data_and_delete_data_removes_it
 conclude

@@ -36,7 +36,7 @@ enum Command {
     Verify(Box<VerifyArgs>),
     /// Compare every document with the topics
     Audit(Box<AuditArgs>),
-    /// Renew passwords, client certificates or authorities, and restart those that use them
+    /// Renew passwords, client certificates, authorities or the dashboard's token, and restart those that use them
     Rotate(Box<RotateArgs>),
     /// Stop the services; with --delete-data remove Kafka and its data, too
     Down(Box<DownArgs>),

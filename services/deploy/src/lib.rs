@@ -6,7 +6,7 @@
 //! - [`cluster`]: the API server, and the few things that are asked of it.
 //! - [`wait`]: waits for real conditions, and says why something does not become ready. [`job`]: a short-lived Job.
 //! - [`up`], [`status`], [`verify`], [`audit`], [`rotate`], [`down`]: the commands.
-//! - [`probe`]: what `verify` runs inside its pods.
+//! - [`token`]: the dashboard's. [`probe`]: what `verify` runs inside its pods.
 //!
 //! Start reading at [`up`].
 
@@ -24,6 +24,7 @@ mod progress;
 pub mod readiness;
 pub mod rotate;
 pub mod status;
+pub mod token;
 pub mod up;
 pub mod verify;
 pub mod wait;

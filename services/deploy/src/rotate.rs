@@ -1,5 +1,5 @@
 //! `rotate`: new passwords, client certificates or authorities, one user after another, and the services begin anew with
-//! them. The operator makes them; nothing secret passes through here.
+//! them. The operator makes them; nothing secret passes through here, but for the dashboard's token.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::manifests::{ManifestArgs, Manifests};
-use crate::object::{Reference, text};
+use crate::object::{Reference, list, text};
 use crate::progress::Progress;
 use crate::readiness::State;
+use crate::token;
 use crate::wait::{self, Goal};
 
 /// What `rotate` takes.
@@ -35,6 +36,8 @@ enum What {
     Clients,
     /// The certificates of both authorities, and with them all that they signed.
     Ca,
+    /// The dashboard's token; whoever is logged in has to do it again.
+    Token,
 }
 
 /// Renews.
@@ -51,6 +54,7 @@ pub async fn run(cluster: &Cluster, args: &RotateArgs) -> Result<()> {
             What::Passwords => rotation.users("scram-sha-512").await?,
             What::Clients => rotation.users("tls").await?,
             What::Ca => rotation.authorities().await?,
+            What::Token => rotation.token().await?,
         }
     }
     Ok(())
@@ -119,6 +123,11 @@ impl Rotation<'_> {
         self.restart(None).await
     }
 
+    async fn token(&self) -> Result<()> {
+        self.cluster.apply(&token::new(&self.manifests.namespace)?, false).await?;
+        self.restart(Some(token::SECRET)).await
+    }
+
     /// Restarts the Deployments that use this Secret, or all that are Kafka's clients.
     async fn restart(&self, secret: Option<&str>) -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
@@ -159,9 +168,10 @@ impl Rotation<'_> {
 }
 
 fn uses(deployment: &Value, secret: Option<&str>) -> bool {
-    let volumes = deployment.pointer("/spec/template/spec/volumes").and_then(Value::as_array);
-    let sources = volumes.into_iter().flatten().filter_map(|volume| volume.pointer("/projected/sources")?.as_array());
-    let mut names = sources.flatten().map(|source| text(source, "/secret/name"));
+    let volumes = list(deployment, "/spec/template/spec/volumes");
+    let whole = volumes.iter().map(|volume| text(volume, "/secret/secretName"));
+    let sources = volumes.iter().flat_map(|volume| list(volume, "/projected/sources"));
+    let mut names = sources.map(|source| text(source, "/secret/name")).chain(whole);
     match secret {
         Some(secret) => names.any(|name| name == secret),
         None => names.any(|name| name.ends_with("-cluster-ca-cert")),
@@ -176,10 +186,12 @@ mod tests {
     fn only_who_uses_a_secret_is_restarted() {
         let deployment = json!({ "spec": { "template": { "spec": { "volumes": [
             { "name": "tmp", "emptyDir": {} },
+            { "name": "key", "secret": { "secretName": "firestore-key" } },
             { "name": "kafka", "projected": { "sources": [
                 { "secret": { "name": "analytics" } }, { "secret": { "name": "storepulse-cluster-ca-cert" } } ] } },
         ] } } } });
         assert!(uses(&deployment, Some("analytics")) && uses(&deployment, None));
+        assert!(uses(&deployment, Some("firestore-key")));
         assert!(!uses(&deployment, Some("simulator")));
         assert!(!uses(&json!({}), None));
     }

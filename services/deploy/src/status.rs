@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::manifests::{ManifestArgs, Manifests};
 use crate::object::{Reference, number, text};
 use crate::readiness::{State, state, trouble};
+use crate::token::how_to_look;
 use crate::wait::{diagnose, goals};
 
 /// What `status` takes.
@@ -58,6 +59,9 @@ pub async fn run(cluster: &Cluster, args: &StatusArgs) -> Result<ExitCode> {
     );
     for [what, word, why] in rows {
         println!("{}", format!("{what:<44} {word:<8} {why}").trim_end());
+    }
+    if let Some(how) = how_to_look(&manifests) {
+        println!("\n{how}");
     }
     if !well {
         for line in diagnose(cluster, namespace).await {

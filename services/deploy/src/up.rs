@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::manifests::{ManifestArgs, Manifests};
 use crate::object::{Reference, list, text};
 use crate::progress::Progress;
-use crate::wait;
+use crate::{token, wait};
 
 /// The API of Strimzi that the manifests are written for.
 const STRIMZI: (&str, &str) = ("kafka.strimzi.io", "v1");
@@ -85,6 +85,10 @@ pub async fn run(cluster: &Cluster, args: &UpArgs) -> Result<()> {
     for object in manifests.objects.iter().filter(|object| text(object, "/kind") == "Namespace").chain(&key) {
         cluster.apply(object, false).await?;
     }
+    if let Some(secret) = token::missing(cluster, &manifests).await? {
+        cluster.apply(&secret, false).await?;
+        progress.done("made a token for the dashboard");
+    }
     for object in manifests.objects.iter().filter(|object| text(object, "/kind") != "Namespace") {
         cluster.apply(object, false).await?;
     }
@@ -94,8 +98,9 @@ pub async fn run(cluster: &Cluster, args: &UpArgs) -> Result<()> {
     }
     let goals = wait::goals(&manifests.objects, namespace);
     wait::all(cluster, namespace, &goals, Duration::from_secs(args.time_limit), &progress).await?;
+    let look = token::how_to_look(&manifests).map(|how| format!("{how}\n")).unwrap_or_default();
     eprintln!(
-        "\nEverything is ready. Look on with: storepulse-deploy status\nProve that nobody gets in: storepulse-deploy verify"
+        "\nEverything is ready.\n{look}Look on with: storepulse-deploy status\nProve that nobody gets in: storepulse-deploy verify"
     );
     Ok(())
 }

@@ -6,6 +6,7 @@ use storepulse_kafka_admin::{AdminConnectConfig, Outcome, Passwords, Plan, Secre
 
 use crate::env_files::environment;
 use crate::error::{Error, Result};
+use crate::paths::Paths;
 use crate::security::{ADMIN, Security};
 use crate::state::State;
 
@@ -13,12 +14,12 @@ use crate::state::State;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes what the services need. Returns a few words on what was made.
-pub(crate) async fn apply(state: &State, security: &Security) -> Result<String> {
-    apply_plan(state, security).await.map_err(|error| Error::Admin(error.to_string()))
+pub(crate) async fn apply(paths: &Paths, state: &State, security: &Security) -> Result<String> {
+    apply_plan(paths, state, security).await.map_err(|error| Error::Admin(error.to_string()))
 }
 
-async fn apply_plan(state: &State, security: &Security) -> storepulse_kafka_admin::Result<String> {
-    let environment = environment(ADMIN, state, security);
+async fn apply_plan(paths: &Paths, state: &State, security: &Security) -> storepulse_kafka_admin::Result<String> {
+    let environment = environment(ADMIN, paths, state, security);
     let settings = Settings::from_lookup(|name| {
         environment.iter().find_map(|(variable, value)| (*variable == name).then(|| value.clone()))
     })?;

@@ -89,6 +89,10 @@ pub(crate) struct ContainerFilesArgs {
     /// JSON key that reaches a real Firestore; without it, the store is the emulator
     #[arg(long, value_name = "FILE")]
     pub(crate) google_key: Option<PathBuf>,
+
+    /// Token that the dashboard asks for, 16 to 1,024 characters in a line; without it, it asks for none
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dashboard_token: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -115,7 +115,8 @@ async fn attack(paths: &Paths, arguments: &[String], context: &Context) -> anyho
 
 fn container_files(paths: &Paths, arguments: ContainerFilesArgs) -> anyhow::Result<ExitCode> {
     let dir = arguments.to.unwrap_or_else(|| paths.root().join("secret/compose"));
-    let options = containers::Options { dir, owner: arguments.owner, google: arguments.google_key };
+    let (owner, google, token) = (arguments.owner, arguments.google_key, arguments.dashboard_token);
+    let options = containers::Options { dir, owner, google, token };
     let written = containers::prepare(paths, &options)?;
     for warning in &written.warnings {
         say!("  ! {warning}");

@@ -24,6 +24,9 @@ use crate::security::Security;
 const SECRETS: &str = "/run/secrets";
 /// Where the attackers find theirs.
 const PAPERS: &str = "/papers";
+/// The dashboard's token there, and in `.env` the variable that says so. Empty: there is none.
+const TOKEN: &str = "/run/secrets/dashboard.token";
+const TOKEN_VARIABLE: &str = "STOREPULSE_DASHBOARD_TOKEN_FILE";
 /// The data directory of the `apache/kafka` image; the topics' data are in a directory below.
 const DATA: &str = "/var/lib/kafka/data/log";
 /// The class path of the `apache/kafka` image.
@@ -49,6 +52,8 @@ pub struct Options {
     pub owner: Option<u32>,
     /// The key that reaches a real Firestore; none where the emulator is the store.
     pub google: Option<PathBuf>,
+    /// The dashboard's token; none where it asks for no log-in.
+    pub token: Option<PathBuf>,
 }
 
 /// What was written.
@@ -92,6 +97,9 @@ fn write_all(security: &Security, options: &Options) -> Result<Written> {
     files.keep("grafana-admin.password", || URL_SAFE_NO_PAD.encode(rand::random::<[u8; 27]>()))?;
     // Compose mounts a file with either store, and the emulator wants no key.
     files.write("no-google-credentials.json", "{}\n")?;
+    // Likewise with or without a token.
+    let token = options.token.as_deref().map(dashboard_token).transpose()?;
+    files.write("dashboard.token", token.as_deref().unwrap_or_default())?;
     let google = options.google.as_deref().map(google_key).transpose()?;
     if let Some((text, _)) = &google {
         files.write("google-credentials.json", text)?;
@@ -104,6 +112,7 @@ fn write_all(security: &Security, options: &Options) -> Result<Written> {
         differs
     };
     let mut is_new = set("STOREPULSE_UID", &user.to_string());
+    is_new |= set(TOKEN_VARIABLE, if token.is_some() { TOKEN } else { "" });
     if let Some((_, Some(project))) = &google
         && env.get("GCLOUD_PROJECT").is_none()
     {
@@ -261,6 +270,23 @@ fn google_key(path: &Path) -> Result<(String, Option<String>)> {
     Ok((text.clone(), project.map(str::to_owned)))
 }
 
+/// The dashboard's token, as the dashboard would take it.
+fn dashboard_token(path: &Path) -> Result<String> {
+    let unusable = |why: &str| {
+        Error::Usage(format!(
+            "{} {why}. It should be a line of 16 to 1024 characters: openssl rand -hex 24 > {}",
+            path.display(),
+            path.display()
+        ))
+    };
+    let text = fs::read_to_string(path).map_err(|error| unusable(&format!("can't be read: {error}")))?;
+    let token = text.trim_end_matches(['\r', '\n']);
+    if !(16..=1_024).contains(&token.chars().count()) || token.contains(char::is_whitespace) {
+        return Err(unusable("is no token"));
+    }
+    Ok(token.to_owned())
+}
+
 /// Makes a file private to its owner.
 fn give(path: &Path, owner: u32, mode: u32) -> Result<()> {
     let found = fs::metadata(path).file("look at", path)?;
@@ -320,6 +346,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_token_that_the_dashboard_would_not_take_is_refused_and_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dashboard.token");
+        assert!(dashboard_token(&path).unwrap_err().to_string().contains("can't be read"));
+        for wrong in ["", "too-short", "two lines of it\nand some more", "with blanks in the middle"] {
+            fs::write(&path, wrong).unwrap();
+            let error = dashboard_token(&path).unwrap_err().to_string();
+            assert!(error.contains("is no token") && error.contains("openssl rand"), "{error}");
+            assert!(wrong.is_empty() || !error.contains(wrong), "{error}");
+        }
+        fs::write(&path, "0123456789abcdef\n").unwrap();
+        assert_eq!(dashboard_token(&path).unwrap(), "0123456789abcdef");
+    }
+
+    #[test]
     fn a_key_that_is_none_is_refused_with_the_remedy() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key.json");
@@ -339,7 +380,7 @@ mod tests {
         let env_file = dir.path().join(".env");
         let (security, _) = Security::init_at(dir.path().join("certs"), env_file.clone()).unwrap();
         let owner = nix::unistd::geteuid().as_raw();
-        let options = Options { dir: dir.path().join("compose"), owner: Some(owner), google: None };
+        let options = Options { dir: dir.path().join("compose"), owner: Some(owner), google: None, token: None };
         let first = write_all(&security, &options).unwrap();
         assert_eq!((first.files, first.owner), (first.changed, owner));
         assert_eq!(write_all(&security, &options).unwrap(), Written { changed: 0, ..first });

@@ -12,6 +12,12 @@ use crate::paths::Paths;
 use crate::security::Security;
 use crate::state::{State, Store};
 
+/// Whose programs have nothing to do with Kafka: the dashboard reads documents and metrics.
+pub(crate) const DASHBOARD: &str = "dashboard";
+
+/// Among the ports of [`State`], that of the dashboard's page.
+pub(crate) const PAGE: &str = "page";
+
 /// Those who may act on this cluster.
 const PRINCIPALS: [&str; 4] = ["admin", "simulator", "analytics", "auditor"];
 
@@ -19,31 +25,51 @@ const PRINCIPALS: [&str; 4] = ["admin", "simulator", "analytics", "auditor"];
 pub type Environment = Vec<(&'static str, String)>;
 
 /// The environment of programs that act as `principal`.
-pub(crate) fn environment(principal: &str, state: &State, security: &Security) -> Environment {
+pub(crate) fn environment(principal: &str, paths: &Paths, state: &State, security: &Security) -> Environment {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let mut variables = vec![
-        ("KAFKA_BROKERS", state.brokers()),
-        ("KAFKA_EVENT_TOPIC", topics::EVENTS.to_owned()),
-        ("KAFKA_SSL_CA_LOCATION", text(&security.ca())),
-        ("KAFKA_SSL_CERTIFICATE_LOCATION", text(&security.certificate(principal))),
-        ("KAFKA_SSL_KEY_LOCATION", text(&security.key(principal))),
-        ("KAFKA_SASL_MECHANISM", "SCRAM-SHA-256".to_owned()),
-        ("KAFKA_SASL_USERNAME", principal.to_owned()),
-        ("KAFKA_SASL_PASSWORD", security.password(principal).to_owned()),
-    ];
+    let mut variables = Environment::new();
+    if principal != DASHBOARD {
+        variables.extend([
+            ("KAFKA_BROKERS", state.brokers()),
+            ("KAFKA_EVENT_TOPIC", topics::EVENTS.to_owned()),
+            ("KAFKA_SSL_CA_LOCATION", text(&security.ca())),
+            ("KAFKA_SSL_CERTIFICATE_LOCATION", text(&security.certificate(principal))),
+            ("KAFKA_SSL_KEY_LOCATION", text(&security.key(principal))),
+            ("KAFKA_SASL_MECHANISM", "SCRAM-SHA-256".to_owned()),
+            ("KAFKA_SASL_USERNAME", principal.to_owned()),
+            ("KAFKA_SASL_PASSWORD", security.password(principal).to_owned()),
+        ]);
+    }
+    let local = |port: u16| format!("127.0.0.1:{port}");
     if let Some(port) = state.http_port(principal) {
-        variables.push(("HTTP_ADDRESS", format!("127.0.0.1:{port}")));
+        variables.push(("HTTP_ADDRESS", local(port)));
     }
     if matches!(principal, "analytics" | "auditor") {
         variables.push(("KAFKA_GROUP_ID", "analytics".to_owned()));
+    }
+    if matches!(principal, "analytics" | "auditor" | DASHBOARD) {
         match &state.store {
             Store::Firestore { port, .. } => variables.extend([
                 ("STORE", "firestore".to_owned()),
                 ("GCLOUD_PROJECT", PROJECT.to_owned()),
-                ("FIRESTORE_EMULATOR_HOST", format!("127.0.0.1:{port}")),
+                ("FIRESTORE_EMULATOR_HOST", local(*port)),
             ]),
             Store::Sqlite { path } => variables.extend([("STORE", "sqlite".to_owned()), ("SQLITE_PATH", text(path))]),
         }
+    }
+    if matches!(principal, "auditor" | DASHBOARD) {
+        variables.push(("AUDIT_RESULT_FILE", text(&paths.audit_result())));
+    }
+    if principal == DASHBOARD {
+        let address = |name: &str| state.http_port(name).map(local);
+        let url = |name: &str| address(name).map(|address| format!("http://{address}"));
+        let more = [
+            ("DASHBOARD_ADDRESS", address(PAGE)),
+            ("ANALYTICS_URLS", url("analytics")),
+            ("SIMULATOR_URLS", url("simulator")),
+        ];
+        // A cluster that an older version brought up has no port for what is new: then the program's default counts.
+        variables.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
     }
     if principal == "analytics" {
         // Fresher than in production: someone is watching.
@@ -60,13 +86,13 @@ pub(crate) fn environment(principal: &str, state: &State, security: &Security) -
 
 /// Writes `<principal>.env` for every principal.
 pub(crate) fn write_all(paths: &Paths, state: &State, security: &Security) -> Result<()> {
-    for principal in PRINCIPALS {
+    for principal in PRINCIPALS.into_iter().chain([DASHBOARD]) {
         let file = paths.env_file(principal);
         let mut text = format!(
-            "# How a program acts as `{principal}` on this cluster; load with: set -a; . {}; set +a\n",
+            "# What a program needs as `{principal}` on this cluster; load with: set -a; . {}; set +a\n",
             quote(&file.to_string_lossy())
         );
-        for (name, value) in environment(principal, state, security) {
+        for (name, value) in environment(principal, paths, state, security) {
             // Writing to a string does not fail.
             let _ = writeln!(text, "{name}={}", quote(&value));
         }

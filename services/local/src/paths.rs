@@ -88,6 +88,11 @@ impl Paths {
         self.dir.join("ledger.json")
     }
 
+    /// What the last audit found.
+    pub fn audit_result(&self) -> PathBuf {
+        self.dir.join("audit.json")
+    }
+
     /// Logs kept after something went wrong.
     pub fn failure(&self) -> PathBuf {
         self.dir.join("last-failure")

@@ -55,9 +55,13 @@ fn numbers(pipeline: &Pipeline, path: &str, wanted: &[(&str, i64)]) -> anyhow::R
 pub fn hours_sessions_and_trends_say_what_happened_and_what_came_late(pipeline: &mut Pipeline) -> anyhow::Result<()> {
     let mut analytics = pipeline.analytics()?;
     let writer = Writer::new(&pipeline.environment("simulator"))?;
-    // Yesterday, so that nothing else is at that time; in the past, so that event time can go on from there.
-    let hour = (Utc::now() - TimeDelta::days(1)).trunc_subsecs(0);
-    let hour = hour.with_minute(0).and_then(|time| time.with_second(0)).context("no such time")?;
+    // A moment ago, and all of it in one window.
+    let window = |time: DateTime<Utc>| time.timestamp().div_euclid(900);
+    let mut begins = (Utc::now() - TimeDelta::seconds(30)).trunc_subsecs(0);
+    if window(begins) != window(begins + TimeDelta::seconds(20)) {
+        begins -= TimeDelta::seconds(25);
+    }
+    let hour = begins.with_minute(0).and_then(|time| time.with_second(0)).context("no such time")?;
     let view = || json!({ "product": vase(20.0) });
     let cart = |quantity: i64| json!({ "product": vase(20.0), "quantity": quantity });
     let purchase = json!({
@@ -65,41 +69,40 @@ pub fn hours_sessions_and_trends_say_what_happened_and_what_came_late(pipeline: 
         "total_amount": 35.0, "discount_amount": 5.0, "shipping_cost": 4.0,
         "shipping_address": { "country": COUNTRY, "state": "", "city": "Vaduz", "latitude": 47.1, "longitude": 9.5 },
         "payment_method": { "id": "card", "name": "Card" },
-        "estimated_delivery_date": (hour + TimeDelta::days(2)).to_rfc3339(),
+        "estimated_delivery_date": (begins + TimeDelta::days(2)).to_rfc3339(),
     });
     let started = || json!({ "user_agent": "by hand" });
+    let ended = |seconds: i64| json!({ "seconds_duration": seconds });
     let buys = session(
         "figures-buys",
-        hour,
+        begins,
         &[
             (0, "session_started", started()),
-            (10, "product_viewed", view()),
-            (70, "product_added_to_cart", cart(2)),
-            (130, "purchase", purchase),
-            (200, "session_ended", json!({ "seconds_duration": 200 })),
+            (1, "product_viewed", view()),
+            (7, "product_added_to_cart", cart(2)),
+            (13, "purchase", purchase),
+            (20, "session_ended", ended(20)),
         ],
     );
     let leaves = session(
         "figures-leaves",
-        hour + TimeDelta::minutes(16),
+        begins,
         &[
             (0, "session_started", started()),
             (1, "product_viewed", view()),
             (2, "product_viewed", view()),
             (3, "product_added_to_cart", cart(5)),
             (4, "product_removed_from_cart", cart(2)),
+            (5, "session_ended", ended(5)),
         ],
     );
-    let bounces = session(
-        "figures-bounces",
-        hour + TimeDelta::minutes(20),
-        &[(0, "session_started", started()), (1, "session_ended", json!({ "seconds_duration": 1 }))],
-    );
-    // Two hours on: the hour is closed, and who left without a word is idle. Then something late.
-    let later = session("figures-later", hour + TimeDelta::hours(2), &[(0, "session_started", started())]);
-    let late = session("figures-late", hour + TimeDelta::minutes(5), &[(0, "product_viewed", view())]);
+    let bounces =
+        session("figures-bounces", begins, &[(0, "session_started", started()), (1, "session_ended", ended(1))]);
+    // A day late: its hour is closed, and who does no more than look once is idle at once.
+    let yesterday = hour - TimeDelta::days(1);
+    let late = session("figures-late", yesterday + TimeDelta::minutes(5), &[(0, "product_viewed", view())]);
     let mut all = 0;
-    for events in [&buys, &leaves, &bounces, &later, &late] {
+    for events in [&buys, &leaves, &bounces, &late] {
         write(pipeline, &writer, "figures", events)?;
         all += events.len();
     }
@@ -107,46 +110,50 @@ pub fn hours_sessions_and_trends_say_what_happened_and_what_came_late(pipeline: 
     pipeline.expect_exact(None)?;
     analytics.stop()?;
 
-    let (day, name) = (hour.format("%Y-%m-%d").to_string(), hour.format("%Y-%m-%dT%H").to_string());
-    let funnel = [
-        ("sessions_count", 4),
-        ("viewing_sessions_count", 3),
+    let name = |hour: DateTime<Utc>| hour.format("%Y-%m-%dT%H").to_string();
+    let of_hour = [
+        ("sessions_count", 3),
+        ("viewing_sessions_count", 2),
         ("carting_sessions_count", 2),
         ("buying_sessions_count", 1),
-        // Who came late did no more than look once, and was idle at once.
-        ("bounced_sessions_count", 2),
+        ("closed_sessions_count", 3),
+        ("bounced_sessions_count", 1),
         ("abandoned_carts_count", 1),
         // Three pieces of 20.00.
         ("abandoned_carts_amount_minor", 6_000),
-        ("closed_sessions_count", 4),
-        ("product_views_count", 4),
+        ("product_views_count", 3),
         ("purchase_count", 1),
         ("total_amount_minor", 3_500),
-        ("events_after_close_count", 1),
+        ("events_after_close_count", 0),
     ];
-    let of_hour = numbers(pipeline, &format!("countries/{COUNTRY}/hours/{name}"), &funnel)?;
-    let double = |fields: &Fields, name: &str, number: f64| {
-        let found = fields.get(name).cloned();
-        ensure!(found == Some(Value::Double(number)), "{name} is {found:?} instead of {number}");
-        Ok(())
-    };
-    double(&of_hour, "average_order_value", 35.0)?;
-    double(&of_hour, "items_per_order", 2.0)?;
-    double(&of_hour, "discount_share", 0.125)?;
-    double(&of_hour, "conversion_rate", 0.25)?;
+    let of_hour = numbers(pipeline, &format!("countries/{COUNTRY}/hours/{}", name(hour)), &of_hour)?;
+    for (name, number) in [
+        ("average_order_value", 35.0),
+        ("items_per_order", 2.0),
+        ("discount_share", 0.125),
+        ("conversion_rate", 1.0 / 3.0),
+    ] {
+        let found = of_hour.get(name);
+        ensure!(found == Some(&Value::Double(number)), "{name} is {found:?} instead of {number}");
+    }
     let closes = (hour + TimeDelta::minutes(65)).timestamp_micros();
     ensure!(of_hour.get("closes_at") == Some(&Value::Timestamp(closes)), "closes_at: {:?}", of_hour.get("closes_at"));
+    let quarter = begins.minute() / 15 * 15;
+    let of_window = format!("countries/{COUNTRY}/windows/{}:{quarter:02}", name(hour));
+    numbers(pipeline, &of_window, &[("sessions_count", 3), ("purchase_count", 1), ("events_after_close_count", 0)])?;
+    let of_product = [("views_count", 3), ("purchase_count", 1), ("interest_score", 3 + 7 * 3 - 2 * 2 + 2 * 5)];
+    numbers(pipeline, &format!("products/p-figures/hours/{}", name(hour)), &of_product)?;
+    let visits = [("unique_visitors_count", 3), ("measured_sessions_count", 3)];
+    numbers(pipeline, &format!("countries/{COUNTRY}/visits/{}", name(hour)), &visits)?;
 
-    let second = format!("countries/{COUNTRY}/windows/{name}:15");
-    let of_second = [("sessions_count", 2), ("purchase_count", 0), ("events_after_close_count", 0)];
-    numbers(pipeline, &second, &of_second)?;
-    let of_product = [("views_count", 4), ("purchase_count", 1), ("interest_score", 4 + 7 * 3 - 2 * 2 + 2 * 5)];
-    numbers(pipeline, &format!("products/p-figures/hours/{name}"), &of_product)?;
-    let visits = [("unique_visitors_count", 4), ("measured_sessions_count", 4)];
-    numbers(pipeline, &format!("countries/{COUNTRY}/visits/{name}"), &visits)?;
-    // At midnight the session of two hours later is another day's.
-    let of_day = if hour.hour() < 22 { 5 } else { 4 };
-    numbers(pipeline, &format!("countries/{COUNTRY}/visits/{day}"), &[("unique_visitors_count", of_day)])?;
+    let of_yesterday = [
+        ("product_views_count", 1),
+        ("events_after_close_count", 1),
+        ("sessions_count", 1),
+        ("closed_sessions_count", 1),
+        ("bounced_sessions_count", 1),
+    ];
+    numbers(pipeline, &format!("countries/{COUNTRY}/hours/{}", name(yesterday)), &of_yesterday)?;
 
     let trending = numbers(pipeline, &format!("countries/{COUNTRY}/leaderboards/trending"), &[])?;
     let Some(Value::Array(bought)) = trending.get("most_bought") else { anyhow::bail!("no list: {trending:?}") };
@@ -156,6 +163,7 @@ pub fn hours_sessions_and_trends_say_what_happened_and_what_came_late(pipeline: 
 
     let watermarks = numbers(pipeline, "watermarks/events", &[])?;
     let Some(Value::Timestamp(watermark)) = watermarks.get("watermark") else { anyhow::bail!("no watermark") };
-    ensure!(*watermark >= closes, "the hour is not final: {watermark} is before {closes}");
+    let closed = (yesterday + TimeDelta::minutes(65)).timestamp_micros();
+    ensure!(*watermark >= closed, "yesterday's hour is not final: {watermark} is before {closed}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Pods of three roles try to reach everything in the namespace, and some things outside. A role is what the policies
+//! Pods of several roles try to reach everything in the namespace, and some things outside. A role is what the policies
 //! select by: labels.
 
 use std::time::Duration;
@@ -13,45 +13,48 @@ use crate::manifests::Manifests;
 use crate::object::text;
 use crate::probe::{Expected, Found, Probe};
 
-/// A role, and whom it may reach.
-struct Role {
-    name: &'static str,
-    labels: Value,
-    kafka: bool,
-    store: bool,
+/// What a role may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// Kafka's listener for clients, through its Service and at each broker.
+    Kafka,
+    /// The store's emulator, where there is one.
+    Store,
+    /// The metrics that the dashboard reads.
+    Metrics,
+    /// The dashboard's page.
+    Dashboard,
+    /// What no role may reach.
+    Nobody,
 }
 
-/// What there is to reach.
-struct Targets {
-    /// Kafka's listener for clients, through its Service and at each broker.
-    clients: Vec<(String, String)>,
-    /// The store's emulator, where there is one.
-    store: Option<String>,
-    /// What no role may reach.
-    forbidden: Vec<(String, String)>,
+/// A role, which is a label, and its only door.
+struct Role {
+    name: &'static str,
+    label: Option<&'static str>,
+    door: Option<Door>,
 }
+
+const ROLES: [Role; 5] = [
+    Role { name: "a stranger", label: None, door: None },
+    Role { name: "a Kafka client", label: Some("storepulse.io/kafka-client"), door: Some(Door::Kafka) },
+    Role { name: "a store client", label: Some("storepulse.io/store-client"), door: Some(Door::Store) },
+    Role { name: "a reader of metrics", label: Some("storepulse.io/metrics-reader"), door: Some(Door::Metrics) },
+    Role {
+        name: "a client of the dashboard",
+        label: Some("storepulse.io/dashboard-client"),
+        door: Some(Door::Dashboard),
+    },
+];
+
+/// What there is to reach: whose door, its name, its address.
+struct Targets(Vec<(Door, String, String)>);
 
 /// Probes.
 pub(super) async fn probe(cluster: &Cluster, manifests: &Manifests, image: &str) -> Result<Vec<Line>> {
     let targets = Targets::find(cluster, manifests).await?;
-    let yes = "true";
-    let roles = [
-        Role { name: "a stranger", labels: json!({}), kafka: false, store: false },
-        Role {
-            name: "a Kafka client",
-            labels: json!({ "storepulse.io/kafka-client": yes }),
-            kafka: true,
-            store: false,
-        },
-        Role {
-            name: "a store client",
-            labels: json!({ "storepulse.io/store-client": yes }),
-            kafka: false,
-            store: true,
-        },
-    ];
     let mut lines = Vec::new();
-    for role in roles {
+    for role in ROLES {
         let probes = targets.probes(&role);
         let mut command = vec!["/usr/local/bin/storepulse-deploy".to_owned(), "probe".to_owned()];
         command.extend(probes.iter().map(ToString::to_string));
@@ -59,7 +62,7 @@ pub(super) async fn probe(cluster: &Cluster, manifests: &Manifests, image: &str)
             name: unique("verify-network")?,
             namespace: &manifests.namespace,
             image,
-            labels: role.labels.clone(),
+            labels: role.labels(),
             command,
             environment: json!({}),
             volumes: Vec::new(),
@@ -88,8 +91,9 @@ fn judge(role: &str, probe: &Probe, found: Option<&Found>) -> Line {
 impl Targets {
     async fn find(cluster: &Cluster, manifests: &Manifests) -> Result<Self> {
         let (namespace, kafka) = (manifests.namespace.as_str(), manifests.kafka()?);
-        let mut clients = vec![("kafka".to_owned(), format!("{kafka}-kafka-bootstrap.{namespace}.svc:9093"))];
-        let mut forbidden = Vec::new();
+        let mut all = Vec::new();
+        let mut add = |door, name: String, target| all.push((door, name, target));
+        add(Door::Kafka, "kafka".to_owned(), format!("{kafka}-kafka-bootstrap.{namespace}.svc:9093"));
         let selector = format!("strimzi.io/cluster={kafka},strimzi.io/name={kafka}-kafka");
         for pod in cluster.list("v1", "Pod", namespace, &selector).await? {
             let (name, ip) = (text(&pod, "/metadata/name"), text(&pod, "/status/podIP"));
@@ -98,43 +102,45 @@ impl Targets {
             }
             let is_broker = text(&pod, "/metadata/labels/strimzi.io~1broker-role") != "false";
             if is_broker {
-                clients.push((name.to_owned(), address(ip, 9093)));
-                forbidden.push((format!("{name}, replication"), address(ip, 9091)));
+                add(Door::Kafka, name.to_owned(), address(ip, 9093));
+                add(Door::Nobody, format!("{name}, replication"), address(ip, 9091));
             }
-            forbidden.push((format!("{name}, control plane"), address(ip, 9090)));
+            add(Door::Nobody, format!("{name}, control plane"), address(ip, 9090));
         }
-        let mut store = None;
-        for (service, port) in [("analytics", 9102), ("simulator", 9101), ("firestore-emulator", 8080)] {
+        for (service, what, port, door) in [
+            ("firestore-emulator", "the store", 8080, Door::Store),
+            ("analytics", "analytics, metrics", 9102, Door::Metrics),
+            ("simulator", "simulator, metrics", 9101, Door::Metrics),
+            ("dashboard", "the dashboard", 8800, Door::Dashboard),
+            ("dashboard", "dashboard, metrics", 9103, Door::Nobody),
+        ] {
             let selector = format!("app.kubernetes.io/name={service}");
             let pods = cluster.list("v1", "Pod", namespace, &selector).await?;
             let running = pods.iter().find(|pod| text(pod, "/status/phase") == "Running");
             let Some(ip) = running.map(|pod| text(pod, "/status/podIP")).filter(|ip| !ip.is_empty()) else { continue };
-            match service {
-                "firestore-emulator" => store = Some(address(ip, port)),
-                _ => forbidden.push((format!("{service}, metrics"), address(ip, port))),
-            }
+            add(door, what.to_owned(), address(ip, port));
         }
         // Something of another namespace that listens everywhere. (The API server won't do: a node may always be reached
         // from the pods on it.)
         let names = cluster.list("v1", "Pod", "kube-system", "k8s-app=kube-dns").await?;
         if let Some(ip) = names.first().map(|pod| text(pod, "/status/podIP")).filter(|ip| !ip.is_empty()) {
-            forbidden.push(("another namespace".to_owned(), address(ip, 8181)));
+            add(Door::Nobody, "another namespace".to_owned(), address(ip, 8181));
         }
-        Ok(Self { clients, store, forbidden })
+        Ok(Self(all))
     }
 
     fn probes(&self, role: &Role) -> Vec<Probe> {
-        let expect = |may| if may { Expected::Open } else { Expected::Closed };
-        let probe = |(name, target): &(String, String), expected| Probe {
-            name: name.clone(),
-            target: target.clone(),
-            expected,
-        };
-        let clients = self.clients.iter().map(|at| probe(at, expect(role.kafka)));
-        let store =
-            self.store.iter().map(|target| probe(&("the store".to_owned(), target.clone()), expect(role.store)));
-        let forbidden = self.forbidden.iter().map(|at| probe(at, Expected::Closed));
-        clients.chain(store).chain(forbidden).collect()
+        let all = self.0.iter().map(|(door, name, target)| {
+            let expected = if role.door == Some(*door) { Expected::Open } else { Expected::Closed };
+            Probe { name: name.clone(), target: target.clone(), expected }
+        });
+        all.collect()
+    }
+}
+
+impl Role {
+    fn labels(&self) -> Value {
+        self.label.map_or_else(|| json!({}), |label| json!({ label: "true" }))
     }
 }
 
@@ -165,11 +171,12 @@ mod tests {
 
     #[test]
     fn each_role_is_tried_at_every_door() {
-        let at = |name: &str| (name.to_owned(), format!("{name}:1"));
-        let targets = Targets { clients: vec![at("kafka")], store: Some("store:1".into()), forbidden: vec![at("api")] };
-        let role = Role { name: "r", labels: json!({}), kafka: true, store: false };
-        let expected: Vec<_> = targets.probes(&role).iter().map(ToString::to_string).collect();
-        assert_eq!(expected, ["kafka=kafka:1=open", "the store=store:1=closed", "api=api:1=closed"]);
+        let at = |door, name: &str| (door, name.to_owned(), format!("{name}:1"));
+        let targets = Targets(vec![at(Door::Kafka, "kafka"), at(Door::Store, "store"), at(Door::Nobody, "api")]);
+        let expected = |role: &Role| targets.probes(role).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(expected(&ROLES[1]), ["kafka=kafka:1=open", "store=store:1=closed", "api=api:1=closed"]);
+        assert!(expected(&ROLES[0]).iter().all(|probe| probe.ends_with("=closed")));
+        assert_eq!(ROLES[1].labels(), json!({ "storepulse.io/kafka-client": "true" }));
         assert_eq!(address("fd00::1", 1), "[fd00::1]:1");
     }
 }

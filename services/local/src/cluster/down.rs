@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Cluster;
 use crate::context::Context;
+use crate::env_files::DASHBOARD;
 use crate::error::Result;
 use crate::files::{make_private_dir, remove};
 use crate::lock::Lock;
@@ -99,6 +100,9 @@ pub(super) fn clear_after_failure(paths: &Paths, state: Option<&State>) -> Resul
 
 const FAILURE: &str = "last-failure";
 
+/// Those that `run` starts, each with a log.
+const SERVICES: [&str; 4] = ["simulator", "analytics", DASHBOARD, "audit"];
+
 /// Copies logs to where they outlive the cluster. Best effort: the failure itself is what matters.
 pub(crate) fn keep_logs(paths: &Paths, state: Option<&State>) {
     let target = paths.failure();
@@ -108,7 +112,7 @@ pub(crate) fn keep_logs(paths: &Paths, state: Option<&State>) {
         let dir = paths.node(node.id);
         logs.extend([dir.join("server.log"), dir.join("stdout.log")]);
     }
-    logs.extend(["simulator", "analytics", "audit"].map(|service| paths.service_log(service)));
+    logs.extend(SERVICES.map(|service| paths.service_log(service)));
     logs.push(paths.ledger());
     for log in logs.iter().filter(|log| log.metadata().is_ok_and(|metadata| metadata.len() > 0)) {
         let Ok(relative) = log.strip_prefix(paths.dir()) else { continue };
@@ -146,7 +150,7 @@ fn clear_all_but(paths: &Paths, kept: &[&str]) -> Result<()> {
 }
 
 fn is_ours(name: &str) -> bool {
-    let principals = storepulse_pki::PRINCIPALS;
+    let has_environment = |name: &str| storepulse_pki::PRINCIPALS.contains(&name) || name == DASHBOARD;
     name == ".lock"
         || name == "state.json"
         || name == "ledger.json"
@@ -154,8 +158,9 @@ fn is_ours(name: &str) -> bool {
         || name == FAILURE
         || name.starts_with("store.sqlite")
         || name.strip_prefix("kafka-").is_some_and(|id| id.parse::<u32>().is_ok())
-        || name.strip_suffix(".env").is_some_and(|principal| principals.contains(&principal))
-        || ["simulator.log", "analytics.log", "audit.log"].contains(&name)
+        || name.strip_suffix(".env").is_some_and(has_environment)
+        || name.strip_suffix(".log").is_some_and(|service| SERVICES.contains(&service))
+        || name.starts_with("audit.json")
         || name.ends_with(".partial")
 }
 

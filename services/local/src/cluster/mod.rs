@@ -63,7 +63,7 @@ impl Cluster {
     /// The environment of programs that act as `principal` (`admin`, `simulator`, `analytics`, `auditor`).
     /// It holds a password.
     pub fn environment(&self, principal: &str) -> Environment {
-        env_files::environment(principal, &self.state, &self.security)
+        env_files::environment(principal, &self.paths, &self.state, &self.security)
     }
 
     pub(crate) fn state_mut(&mut self) -> &mut State {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::context::Context;
+use crate::env_files;
 use crate::error::{Error, Result};
 use crate::firestore;
 use crate::paths::Paths;
@@ -16,7 +17,8 @@ const FIRST_CLIENT_PORT: u16 = 19092;
 const FIRST_CONTROLLER_PORT: u16 = 19192;
 const FIRESTORE_PORT: u16 = 18080;
 /// Where the services answer HTTP.
-const HTTP_PORTS: [(&str, u16); 2] = [("simulator", 9101), ("analytics", 9102)];
+const HTTP_PORTS: [(&str, u16); 4] =
+    [("simulator", 9101), ("analytics", 9102), ("dashboard", 9103), (env_files::PAGE, 8800)];
 
 /// Where documents are to go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,7 +104,9 @@ pub(super) fn choose_http_ports(paths: &Paths, ports: &mut Ports) -> Result<Vec<
     HTTP_PORTS
         .iter()
         .map(|(service, port)| {
-            let port = ports.choose(&format!("{service}'s metrics"), paths.is_default().then_some(*port))?;
+            let what =
+                if *service == env_files::PAGE { "the dashboard".to_owned() } else { format!("{service}'s metrics") };
+            let port = ports.choose(&what, paths.is_default().then_some(*port))?;
             Ok(((*service).to_owned(), port))
         })
         .collect()

@@ -94,7 +94,8 @@ impl Cluster {
         cluster.start_parts(&launcher, &java, &all, true, context).await?;
 
         let step = context.progress.step("topics, users and ACLs");
-        let detail = context.unless_cancelled(admin::apply(&cluster.state, &cluster.security)).await??;
+        let detail =
+            context.unless_cancelled(admin::apply(&cluster.paths, &cluster.state, &cluster.security)).await??;
         step.done(&detail);
         cluster.prove(context).await?;
         env_files::write_all(paths, &cluster.state, &cluster.security)?;

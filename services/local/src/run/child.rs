@@ -50,6 +50,11 @@ impl Service {
         Ok(Self { name, child, process, log: log.to_owned() })
     }
 
+    /// The name of its program.
+    pub(super) fn full_name(&self) -> String {
+        format!("storepulse-{}", self.name)
+    }
+
     /// For the state file: who it is.
     pub(super) fn process(&self) -> Option<(String, ProcessId)> {
         Some((self.name.to_owned(), self.process.clone()?))
@@ -64,7 +69,7 @@ impl Service {
     pub(super) fn failure(&self, status: ExitStatus) -> Error {
         let lines = last_lines(&self.log, SHOWN_LINES);
         Error::Process {
-            name: format!("storepulse-{}", self.name),
+            name: self.full_name(),
             what: format!("ended ({status})"),
             cause: format!("the end of its log:\n  {}", lines.join("\n  ")),
         }

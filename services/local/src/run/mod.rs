@@ -1,4 +1,4 @@
-//! The whole pipeline, watched: cluster, analytics, simulator.
+//! The whole pipeline, watched: cluster, analytics, simulator, dashboard.
 
 pub(crate) mod child;
 mod claim;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, Found, StoreChoice};
 use crate::context::Context;
-use crate::env_files::Environment;
+use crate::env_files::{DASHBOARD, Environment, PAGE};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::paths::Paths;
@@ -26,7 +26,7 @@ use watch::Watch;
 const ENDLESS_RATE: f64 = 1_000.0;
 const FINITE_RATE: f64 = 5_000.0;
 /// Connecting to Kafka and the store, creating topics' leaders, joining the group.
-const ANALYTICS_PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What to run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,6 +96,7 @@ async fn pipeline(cluster: &mut Cluster, options: &Options, context: &Context) -
 struct Services {
     analytics: Service,
     simulator: Service,
+    dashboard: Service,
     /// What reads the documents.
     auditor: Environment,
     /// What the analytics service got.
@@ -110,7 +111,7 @@ struct Services {
 impl Services {
     async fn start(cluster: &mut Cluster, options: &Options, context: &Context) -> Result<Self> {
         let paths = cluster.paths().clone();
-        for service in ["analytics", "simulator", "audit"] {
+        for service in ["analytics", "simulator", DASHBOARD, "audit"] {
             crate::files::remove(&paths.service_log(service))?;
         }
         crate::files::remove(&paths.ledger())?;
@@ -134,6 +135,15 @@ impl Services {
         };
         let (analytics_environment, analytics_port) = with_port("analytics")?;
         let (simulator_environment, simulator_port) = with_port("simulator")?;
+        let (mut dashboard_environment, dashboard_port) = with_port(DASHBOARD)?;
+        let page = ports.choose("the dashboard", cluster.state().http_port(PAGE))?;
+        for (name, port) in
+            [("DASHBOARD_ADDRESS", page), ("ANALYTICS_URLS", analytics_port), ("SIMULATOR_URLS", simulator_port)]
+        {
+            let scheme = if name == "DASHBOARD_ADDRESS" { "" } else { "http://" };
+            dashboard_environment.retain(|(known, _)| *known != name);
+            dashboard_environment.push((name, format!("{scheme}127.0.0.1:{port}")));
+        }
         for note in &ports.notes {
             context.progress.note(note);
         }
@@ -154,9 +164,20 @@ impl Services {
             Service::start("simulator", &arguments, &simulator_environment, &paths.service_log("simulator"))?;
         cluster.add_service(simulator.process())?;
         context.progress.note(&format!("simulator: http://127.0.0.1:{simulator_port}/metrics"));
+
+        let step = context.progress.step("dashboard");
+        let mut dashboard =
+            Service::start(DASHBOARD, &["run".to_owned()], &dashboard_environment, &paths.service_log(DASHBOARD))?;
+        cluster.add_service(dashboard.process())?;
+        if let Err(error) = wait_ready(&mut dashboard, dashboard_port, context).await {
+            analytics.stop().await;
+            return Err(error);
+        }
+        step.done(&format!("look at http://127.0.0.1:{page}"));
         Ok(Self {
             analytics,
             simulator,
+            dashboard,
             auditor: cluster.environment("auditor"),
             analytics_environment,
             simulator_port,
@@ -203,14 +224,17 @@ impl Services {
         if let Some(status) = self.analytics.ended() {
             return Err(self.analytics.failure(status));
         }
+        if let Some(status) = self.dashboard.ended() {
+            return Err(self.dashboard.failure(status));
+        }
         let ports = (self.simulator_port, self.analytics_port);
         watch.look(ports, &self.analytics_environment, cluster).await
     }
 
     /// Stops in the order of the flow, so that what was sent is counted.
     async fn stop(mut self, context: &Context) {
-        let step = context.progress.step("stopping the simulator");
-        self.simulator.stop().await;
+        let step = context.progress.step("stopping the dashboard and the simulator");
+        tokio::join!(self.dashboard.stop(), self.simulator.stop());
         step.done("");
         let step = context.progress.step("stopping analytics, drained");
         let ended = self.analytics.stop().await;
@@ -232,6 +256,7 @@ fn simulator_arguments(options: &Options, paths: &Paths) -> Vec<String> {
     arguments
 }
 
+/// Waits until a service says that it can do its work.
 async fn wait_ready(service: &mut Service, port: u16, context: &Context) -> Result<()> {
     let start = Instant::now();
     let mut last = String::new();
@@ -245,10 +270,10 @@ async fn wait_ready(service: &mut Service, port: u16, context: &Context) -> Resu
             Some((_, body)) => body.trim().clone_into(&mut last),
             None => {}
         }
-        if start.elapsed() > ANALYTICS_PATIENCE {
+        if start.elapsed() > PATIENCE {
             return Err(Error::Process {
-                name: "storepulse-analytics".to_owned(),
-                what: format!("was not ready within {} s", ANALYTICS_PATIENCE.as_secs()),
+                name: service.full_name(),
+                what: format!("was not ready within {} s", PATIENCE.as_secs()),
                 cause: if last.is_empty() { "it did not answer".to_owned() } else { last },
             });
         }

@@ -61,6 +61,8 @@ async function look(page: Page, name: string): Promise<void> {
 async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+  // What one sees without scrolling, as the README shows it.
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}-top.png`) });
 }
 
 async function ask<T>(page: Page, path: string): Promise<T> {
