@@ -34,14 +34,15 @@ BIN := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 .DEFAULT_GOAL := help
 .PHONY: help init run test bench chaos lint build prerequisites local-up local-status local-down attacker-up \
 	compose-up compose-down compose-dev-up compose-dev-down firebase-start firebase-down kafka-up kafka-down services-up \
-	services-down monitoring-up monitoring-down attacker-down audit report logs status images test-compose test-k8s
+	services-down monitoring-up monitoring-down attacker-down audit report logs status images test-compose test-k8s test-page \
+	web
 
 help: ## This list
 	@echo "make <target> [VARIABLE=value …]"
 	@echo
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Start with: make run                        watch a simulated shop, Ctrl-C stops everything"
+	@echo "Start with: make run                        watch a simulated shop in a browser, Ctrl-C stops everything"
 	@echo "            make run EVENTS=50000 SEED=1    a finite run, audited to the cent"
 	@echo "            make test                       everything proven on this machine"
 	@echo "            make chaos                      nothing is lost or counted twice, whatever fails"
@@ -56,11 +57,16 @@ run: init ## Everything on this machine: cluster, simulator, analytics (EVENTS, 
 
 # The emulator keeps all documents in memory, and what they were before: forty scenarios fill the usual 1g.
 test: export STOREPULSE_LOCAL_FIRESTORE_HEAP ?= 4g
-test: lint ## Formatting, lints, unit, property and end-to-end tests
+test: lint web ## Formatting, lints, unit, property and end-to-end tests
 	cargo build --workspace --bins --locked
 	cargo build --workspace $(FAILPOINTS) --locked
 	cargo test --workspace --locked
 	cargo test --workspace --lib --features storepulse-analytics/failpoints --locked failpoint
+
+test-page: build-dev ## The dashboard's page: its logic, in a browser, and against the running pipeline (needs Chromium)
+	@scripts/web.sh test
+	@scripts/web.sh test-browser
+	@BIN=$(TARGET_DIR)/debug tests/page/run.sh
 
 # K8S_LAB: a directory with scripts that bring up a throwaway cluster. STRIMZI_MANIFESTS: install/cluster-operator of
 # Strimzi's release. See tests/k8s/run.sh.
@@ -90,8 +96,11 @@ lint: prerequisites ## Formatting, lints, and the rules on dependencies (where c
 		cargo deny --offline --locked check licenses bans sources; \
 	else echo "lint: cargo-deny is not installed, so licences and sources are not checked (cargo install cargo-deny)"; fi
 
-build: prerequisites ## Build every service (PROFILE=release or dev)
+build: prerequisites web ## Build every service (PROFILE=release or dev)
 	cargo build --workspace --bins --locked --profile $(PROFILE)
+
+web: prerequisites ## Build the dashboard's page (where its sources have changed), which the dashboard then carries
+	@scripts/web.sh build
 
 local-up: build ## Bring up the secured Kafka cluster and the Firestore emulator, proven ready
 	@$(BIN)/storepulse-local up
@@ -113,7 +122,7 @@ attacker-up: ## Try to break into the cluster: that in containers where one runs
 attacker-down: ## Stop attackers that were interrupted
 	@scripts/compose.sh down attackers
 
-compose-dev-up: ## In containers: Kafka, Firebase emulator, Kafka UI, simulator, analytics
+compose-dev-up: ## In containers: Kafka, Firebase emulator, Kafka UI, simulator, analytics, dashboard
 	@scripts/compose.sh up dev
 
 compose-dev-down: ## Stop them (DELETE_DATA=yes: and delete topics and documents)
@@ -137,7 +146,7 @@ kafka-up: ## … Kafka with topics, users, permissions, and Kafka UI
 kafka-down: ## … stop it
 	@scripts/compose.sh down kafka
 
-services-up: ## … simulator and analytics
+services-up: ## … simulator, analytics and dashboard
 	@scripts/compose.sh services-up
 
 services-down: ## … stop them
@@ -168,7 +177,7 @@ test-compose: build-dev ## The containers, brought up and mistreated (needs Dock
 	@BIN=$(TARGET_DIR)/debug tests/compose/run.sh
 
 .PHONY: build-dev
-build-dev: prerequisites
+build-dev: prerequisites web
 	cargo build --workspace --bins --locked
 
 prerequisites:

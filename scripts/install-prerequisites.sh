@@ -46,6 +46,8 @@ if ! has apt-get || ! has dpkg-query; then
   Apache Maven                    (maven)"
     has_java || missing="$missing
   Java 17 or newer                (java-21-openjdk-headless, openjdk)"
+    has npm || missing="$missing
+  Node.js 20.19 or newer with npm (nodejs, node)"
     [ -z "$missing" ] && exit 0
     say "this system has no apt, so please install these yourself, and try again:$missing"
     say "optional: Google's Firestore emulator (gcloud components install cloud-firestore-emulator); without it documents go to SQLite."
@@ -61,6 +63,8 @@ for package in build-essential pkg-config libssl-dev libsasl2-dev zlib1g-dev cur
     is_installed "$package" || missing="$missing $package"
 done
 has mvn || missing="$missing maven"
+# Debian's own Node may be too old; npm brings a newer one (scripts/web.sh).
+has npm || missing="$missing npm"
 if ! has_java; then
     if [ -n "${JAVA_HOME:-}" ]; then
         say "JAVA_HOME is $JAVA_HOME, which has no Java 17 or newer: change or unset it."
