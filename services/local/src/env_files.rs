@@ -15,6 +15,9 @@ use crate::state::{State, Store};
 /// Whose programs have nothing to do with Kafka: the dashboard reads documents and metrics.
 pub(crate) const DASHBOARD: &str = "dashboard";
 
+/// Those that `run` starts, each with a log.
+pub(crate) const SERVICES: [&str; 4] = ["simulator", "analytics", DASHBOARD, "audit"];
+
 /// Among the ports of [`State`], that of the dashboard's page.
 pub(crate) const PAGE: &str = "page";
 

@@ -1,6 +1,7 @@
 //! The counters of each kind of document. Names and units are a public contract.
 
 use super::Grain;
+use super::grain::WINDOW_MINUTES;
 
 /// A kind of counting document: which counters it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +101,9 @@ pub const SESSION_COUNTERS: usize = 8;
 
 /// Events that came when the hour or window was closed.
 pub const EVENTS_AFTER_CLOSE: Counter = count("events_after_close_count");
+
+/// How many counters the minutes of a window have together.
+pub const MINUTE_COUNTERS: usize = WINDOW_MINUTES as usize * MINUTE.len();
 
 /// The counters of a minute, in a window's list `minutes`.
 pub const MINUTE: [Counter; 3] = [count("events_count"), count("purchase_count"), amount("total_amount")];

@@ -2,7 +2,7 @@
 
 use storepulse_events::{Money, Timestamp};
 
-use super::counters::{Counter, Counters, MINUTE, category, product, shop};
+use super::counters::{Counter, Counters, MINUTE, MINUTE_COUNTERS, category, product, shop};
 use super::grain::WINDOW_MINUTES;
 use super::path::Subject;
 use super::rules::DocumentRules;
@@ -33,7 +33,7 @@ impl Counting {
         let kind = subject.kind()?;
         let has_minutes = country.is_none() && matches!((kind, grain), (Kind::Shop, Grain::Window(_)));
         let length = kind.counters_of(*grain).count();
-        let minutes = if has_minutes { WINDOW_MINUTES as usize * MINUTE.len() } else { 0 };
+        let minutes = if has_minutes { MINUTE_COUNTERS } else { 0 };
         Some(Self { kind, grain: *grain, has_minutes, counters: vec![0; length + minutes], name: None })
     }
 

@@ -6,7 +6,7 @@ use storepulse_events::CountryCode;
 use super::live::Live;
 use super::{Account, Cell, EVENTS, Folder, LATE_FOR_HOUR, LATE_FOR_WINDOW, Sums, Topic};
 use crate::document::change::{Deeds, Trend, trimmed};
-use crate::document::counters::{category, product, shop};
+use crate::document::counters::{MINUTE, MINUTE_COUNTERS, category, product, shop};
 use crate::document::path::Subject;
 use crate::document::{Change, DocumentId, Grain, Hour, Kind, Minute, Window};
 
@@ -35,10 +35,7 @@ struct Rollup {
 pub(super) fn drain(folder: &mut Folder, mut take: impl FnMut(DocumentId, Change)) {
     let mut rollup = Rollup::default();
     for (cell, sums) in folder.cells.drain() {
-        match cell.topic {
-            Topic::Shop => rollup.shop(&cell, &sums),
-            _ => rollup.item(&cell, &sums),
-        }
+        rollup.cell(&cell, &sums);
     }
     rollup.sessions(&folder.account);
     for ((country, grain), sums) in rollup.shops {
@@ -68,7 +65,7 @@ impl Rollup {
     fn shop_sums(&mut self, country: Option<u16>, grain: Grain) -> &mut Vec<i64> {
         self.shops.entry((country, grain)).or_insert_with(|| {
             let minutes = country.is_none() && matches!(grain, Grain::Window(_));
-            vec![0; if minutes { shop::MINUTES + 45 } else { shop::MINUTES }]
+            vec![0; if minutes { shop::MINUTES + MINUTE_COUNTERS } else { shop::MINUTES }]
         })
     }
 
@@ -85,7 +82,7 @@ impl Rollup {
                     Grain::Window(_) => target[shop::LATE] += sums[LATE_FOR_WINDOW],
                     Grain::Lifetime | Grain::Day(_) => {}
                 }
-                if let Some(places) = target.get_mut(shop::MINUTES + 3 * minute.in_window()..) {
+                if let Some(places) = target.get_mut(shop::MINUTES + MINUTE.len() * minute.in_window()..) {
                     let values = [sums[EVENTS], sums[shop::PURCHASES], sums[shop::AMOUNT]];
                     places.iter_mut().zip(values).for_each(|(place, value)| *place += value);
                 }
@@ -93,10 +90,10 @@ impl Rollup {
         }
     }
 
-    fn item(&mut self, cell: &Cell, sums: &Sums) {
+    fn cell(&mut self, cell: &Cell, sums: &Sums) {
         let window = Minute::from_number(cell.time).window();
         match cell.topic {
-            Topic::Shop => {}
+            Topic::Shop => self.shop(cell, sums),
             Topic::Category(id) => self.counted(Kind::Category, id, cell, sums, category::LATE),
             Topic::Payment(id) => self.counted(Kind::Payment, id, cell, sums, usize::MAX),
             Topic::Shipping(id) => self.counted(Kind::Shipping, id, cell, sums, usize::MAX),

@@ -338,13 +338,11 @@ impl SessionTable {
                 self.forget(expired, account);
             }
         }
-        let mut tally = Tally::default();
+        let mut is_new = false;
         let session = match self.sessions.to_back(&key) {
-            Some(session) => {
-                tally = session.conduct.tally();
-                session
-            }
+            Some(session) => session,
             None => {
+                is_new = true;
                 self.open += 1;
                 let session = Session::new(event, now);
                 self.idling.push(Reverse((session.conduct.idle_at(self.limits.idle_ms), key)));
@@ -360,6 +358,8 @@ impl SessionTable {
         if !session.ids.insert(xxh3_128(event.event_id.as_bytes())) {
             return None;
         }
+        // What a session has added before its first event is nothing.
+        let tally = if is_new { Tally::default() } else { session.conduct.tally() };
         let was_closed = session.conduct.is_closed();
         session.conduct.note(event);
         session.conduct.close_or_open(self.watermark, self.limits.idle_ms);
@@ -404,9 +404,7 @@ impl SessionTable {
                 self.idling.push(Reverse((due, key)));
                 continue;
             }
-            let before = session.conduct.tally();
-            session.conduct.close();
-            account.change(&session.conduct, &before, &session.conduct.tally(), self.stream_time);
+            close(&mut session.conduct, self.stream_time, account);
         }
         // Those of sessions that ended stay until their time has come: not too many of them.
         const FEW: usize = 1_024;
@@ -433,9 +431,7 @@ impl SessionTable {
 
     fn forget(&mut self, session: Option<Session>, account: &mut Account) {
         let Some(mut session) = session else { return };
-        let before = session.conduct.tally();
-        session.conduct.close();
-        account.change(&session.conduct, &before, &session.conduct.tally(), self.stream_time);
+        close(&mut session.conduct, self.stream_time, account);
         self.open -= usize::from(!session.ended);
         self.pending -= usize::from(session.is_pending());
         take_story(&mut session, &mut self.stories);
@@ -525,6 +521,15 @@ impl SessionTable {
             self.dirty.pop_front();
         }
         None
+    }
+}
+
+/// Closes a session, unless it is closed, and tells what that adds.
+fn close(conduct: &mut Conduct, stream_time: i64, account: &mut Account) {
+    if !conduct.is_closed() {
+        let before = conduct.tally();
+        conduct.close();
+        account.change(conduct, &before, &conduct.tally(), stream_time);
     }
 }
 

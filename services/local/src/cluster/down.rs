@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Cluster;
 use crate::context::Context;
-use crate::env_files::DASHBOARD;
+use crate::env_files::{DASHBOARD, SERVICES};
 use crate::error::Result;
 use crate::files::{make_private_dir, remove};
 use crate::lock::Lock;
@@ -99,9 +99,6 @@ pub(super) fn clear_after_failure(paths: &Paths, state: Option<&State>) -> Resul
 }
 
 const FAILURE: &str = "last-failure";
-
-/// Those that `run` starts, each with a log.
-const SERVICES: [&str; 4] = ["simulator", "analytics", DASHBOARD, "audit"];
 
 /// Copies logs to where they outlive the cluster. Best effort: the failure itself is what matters.
 pub(crate) fn keep_logs(paths: &Paths, state: Option<&State>) {

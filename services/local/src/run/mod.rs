@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, Found, StoreChoice};
 use crate::context::Context;
-use crate::env_files::{DASHBOARD, Environment, PAGE};
+use crate::env_files::{DASHBOARD, Environment, PAGE, SERVICES};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::paths::Paths;
@@ -111,7 +111,7 @@ struct Services {
 impl Services {
     async fn start(cluster: &mut Cluster, options: &Options, context: &Context) -> Result<Self> {
         let paths = cluster.paths().clone();
-        for service in ["analytics", "simulator", DASHBOARD, "audit"] {
+        for service in SERVICES {
             crate::files::remove(&paths.service_log(service))?;
         }
         crate::files::remove(&paths.ledger())?;
