@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use storepulse_analytics::document::grain::WINDOW_MINUTES;
+use storepulse_analytics::document::{Grain, Hour, Minute};
 use storepulse_events::{Day, Timestamp};
 
 /// Microseconds of a minute.
 pub const MINUTE: i64 = 60_000_000;
 /// Microseconds of the 15 minutes of a window.
-pub const WINDOW: i64 = 15 * MINUTE;
+pub const WINDOW: i64 = WINDOW_MINUTES * MINUTE;
 /// Microseconds of a day.
 pub const DAY: i64 = 24 * 60 * MINUTE;
 
@@ -48,12 +50,12 @@ impl Clock {
 
 /// The beginning of the window that the time lies in.
 pub const fn window_start(at: Timestamp) -> Timestamp {
-    Timestamp::from_micros(at.micros() - at.micros().rem_euclid(WINDOW))
+    Timestamp::from_micros(Minute::of(at).window().start_ms() * 1_000)
 }
 
 /// The id of the window that begins then: `2026-11-26T19:15`.
 pub fn window_id(start: Timestamp) -> String {
-    start.to_string()[..16].to_owned()
+    Grain::Window(Minute::of(start).window()).to_string()
 }
 
 /// The inverse of [`window_id`], of an hour's id (`2026-11-26T19`) too.
@@ -68,7 +70,8 @@ pub fn grain_start(id: &str) -> Option<Timestamp> {
 
 /// The ids of the hours of a day.
 pub fn hours_of(day: Day) -> impl Iterator<Item = String> {
-    (0..24).map(move |hour| format!("{day}T{hour:02}"))
+    let first = Hour::of(day.start()).number();
+    (first..first + 24).map(|hour| Grain::Hour(Hour::from_number(hour)).to_string())
 }
 
 /// The point in time, without decimals if they are zero.

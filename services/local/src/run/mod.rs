@@ -129,21 +129,16 @@ impl Services {
             let mut environment = cluster.environment(service);
             let preferred = cluster.state().http_port(service);
             let port = ports.choose(&format!("{service}'s metrics"), preferred)?;
-            environment.retain(|(name, _)| *name != "HTTP_ADDRESS");
-            environment.push(("HTTP_ADDRESS", format!("127.0.0.1:{port}")));
+            set(&mut environment, "HTTP_ADDRESS", format!("127.0.0.1:{port}"));
             Ok((environment, port))
         };
         let (analytics_environment, analytics_port) = with_port("analytics")?;
         let (simulator_environment, simulator_port) = with_port("simulator")?;
         let (mut dashboard_environment, dashboard_port) = with_port(DASHBOARD)?;
         let page = ports.choose("the dashboard", cluster.state().http_port(PAGE))?;
-        for (name, port) in
-            [("DASHBOARD_ADDRESS", page), ("ANALYTICS_URLS", analytics_port), ("SIMULATOR_URLS", simulator_port)]
-        {
-            let scheme = if name == "DASHBOARD_ADDRESS" { "" } else { "http://" };
-            dashboard_environment.retain(|(known, _)| *known != name);
-            dashboard_environment.push((name, format!("{scheme}127.0.0.1:{port}")));
-        }
+        set(&mut dashboard_environment, "DASHBOARD_ADDRESS", format!("127.0.0.1:{page}"));
+        set(&mut dashboard_environment, "ANALYTICS_URLS", format!("http://127.0.0.1:{analytics_port}"));
+        set(&mut dashboard_environment, "SIMULATOR_URLS", format!("http://127.0.0.1:{simulator_port}"));
         for note in &ports.notes {
             context.progress.note(note);
         }
@@ -240,6 +235,12 @@ impl Services {
         let ended = self.analytics.stop().await;
         step.done(&ended.map_or_else(|| "lost sight of it".to_owned(), |status| status.to_string()));
     }
+}
+
+/// Sets a variable, in place of a value that it has.
+fn set(environment: &mut Environment, name: &'static str, value: String) {
+    environment.retain(|(known, _)| *known != name);
+    environment.push((name, value));
 }
 
 fn simulator_arguments(options: &Options, paths: &Paths) -> Vec<String> {
