@@ -98,7 +98,8 @@ ENV HOME=/tmp
 WORKDIR /tmp
 USER 65532:0
 VOLUME ["/data"]
-HEALTHCHECK --interval=5s --start-period=60s CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8080/"]
-# Documents are in memory. They are saved when it is stopped, and loaded when it starts.
+# Documents are in memory. They are saved when it is stopped, and loaded when it is asked for the first one.
+HEALTHCHECK --interval=5s --timeout=10s --start-period=300s CMD ["curl", "-fsS", "-o", "/dev/null", "-H", "Authorization: Bearer owner", \
+     "http://127.0.0.1:8080/v1/projects/demo-storepulse/databases/(default)/documents/storepulse?pageSize=1"]
 CMD ["firebase", "emulators:start", "--only", "firestore", "--config", "/srv/firebase/firebase.json", \
      "--project", "demo-storepulse", "--import", "/data/saved", "--export-on-exit", "/data/saved"]

@@ -109,7 +109,7 @@ where
             Ok(Err(StoreError::Unavailable(why))) => why,
             Ok(result) => return result,
             // The attempt before, if there was one, says more.
-            Err(_) => last.unwrap_or_else(|| "no connection".to_owned()),
+            Err(_) => last.unwrap_or_else(|| "neither a connection nor a refusal".to_owned()),
         };
         if Instant::now() + pause >= deadline {
             return Err(StoreError::Unavailable(format!("no answer for {} s: {error}", patience.as_secs_f32())));
