@@ -285,6 +285,18 @@ sys.exit(not (now['today'] and now['today']['started_sessions_count'] > 0 and re
 P
 }
 shows_the_shop() { eventually 60 shows; }
+shows_what_was_found() {
+    ask /api/pipeline >"$work/pipeline.json" || return 1
+    python3 - "$work" <<'P'
+import json, re, sys
+audit = json.load(open(f'{sys.argv[1]}/pipeline.json'))['audit']
+printed = dict(re.findall(r'^(messages read|differences) +([0-9]+)$', open(f'{sys.argv[1]}/audit').read(), re.M))
+print(audit, printed)
+sys.exit(not (audit and {'messages read': str(audit['messages']), 'differences': str(audit['differences'])} == printed))
+P
+}
+# The kubelet looks for new contents of a ConfigMap once a minute.
+shows_the_audit() { eventually 180 shows_what_was_found; }
 the_dashboard_shows_documents_and_how_the_services_are() { through_the_port shows_the_shop; }
 the_dashboard_has_nothing_of_kafka_s() {
     k get deployment dashboard -o json >"$work/dashboard.json"
@@ -331,6 +343,7 @@ after_all_of_it_the_audit_finds_no_difference() {
     deploy audit --time-limit 300 | tee "$work/audit"
     grep -qE '^differences +0$' "$work/audit"
     [ "$(awk '/^events counted/ { print $3 }' "$work/audit")" -gt 1000 ]
+    through_the_port shows_the_audit
 }
 with_a_stand_in_operator_verify_lets_nobody_in() {
     k scale deployment simulator --replicas=1

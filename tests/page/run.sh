@@ -37,17 +37,19 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# Runs a program with what a principal needs, its log in a file, in the background.
-start() {
+# as PRINCIPAL NAME [ARGUMENTS…]: a program with what a principal needs, in place of this shell.
+as() {
     local principal=$1 name=$2
     shift 2
-    (
-        set -a
-        # shellcheck disable=SC1090 # written by storepulse-local
-        . "$STOREPULSE_LOCAL_DIR/$principal.env"
-        set +a
-        exec "$bin/storepulse-$name" "$@"
-    ) >"$work/$name.log" 2>&1 &
+    set -a
+    # shellcheck disable=SC1090 # written by storepulse-local
+    . "$STOREPULSE_LOCAL_DIR/$principal.env"
+    set +a
+    exec "$bin/storepulse-$name" "$@"
+}
+# The same in the background, its log in a file.
+start() {
+    (as "$@") >"$work/$2.log" 2>&1 &
     pids+=($!)
 }
 # A variable of a principal.
@@ -66,22 +68,10 @@ until_ready() {
     done
 }
 simulate() {
-    (
-        set -a
-        # shellcheck disable=SC1090
-        . "$STOREPULSE_LOCAL_DIR/simulator.env"
-        set +a
-        "$bin/storepulse-simulator" "$@"
-    ) >>"$work/simulator.log" 2>&1 || fail "the simulator failed: $(tail -n 5 "$work/simulator.log")"
+    (as simulator simulator "$@") >>"$work/simulator.log" 2>&1 || fail "the simulator failed: $(tail -n 5 "$work/simulator.log")"
 }
 audit() {
-    (
-        set -a
-        # shellcheck disable=SC1090
-        . "$STOREPULSE_LOCAL_DIR/auditor.env"
-        set +a
-        "$bin/storepulse-analytics" audit
-    ) >"$work/audit.log" 2>&1 || fail "the audit failed: $(tail -n 20 "$work/audit.log")"
+    (as auditor analytics audit) >"$work/audit.log" 2>&1 || fail "the audit failed: $(tail -n 20 "$work/audit.log")"
 }
 
 say "a cluster of its own"

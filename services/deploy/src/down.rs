@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::manifests::{ManifestArgs, Manifests};
 use crate::object::{Reference, text};
 use crate::progress::Progress;
-use crate::{token, wait};
+use crate::{audit, token, wait};
 
 /// What `down` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -76,6 +76,7 @@ pub async fn run(cluster: &Cluster, args: &DownArgs) -> Result<()> {
     let mut rest: Vec<Reference> = rest.filter_map(Reference::of).collect();
     rest.push(Reference::new("v1", "Secret", namespace, "firestore-key"));
     rest.push(token::reference(namespace));
+    rest.push(audit::reference(namespace));
     // Last what protects the others.
     rest.sort_by_key(|at| at.kind == "NetworkPolicy");
     remove(cluster, &rest, limit, &progress).await?;

@@ -31,6 +31,8 @@ pub struct Job<'a> {
     pub environment: Value,
     /// Volumes: name, mount path, and the volume itself.
     pub volumes: Vec<(String, String, Value)>,
+    /// The most memory it may take, as Kubernetes writes it.
+    pub memory: &'static str,
     /// The longest it may run.
     pub limit: Duration,
 }
@@ -39,6 +41,8 @@ pub struct Job<'a> {
 pub struct Ended {
     /// The exit code of its only container.
     pub code: i64,
+    /// When it ended, RFC 3339.
+    pub finished_at: String,
     /// All it wrote.
     pub log: String,
 }
@@ -87,7 +91,7 @@ impl Job<'_> {
                             "env": self.environment.get("env").cloned().unwrap_or_else(|| json!([])),
                             "envFrom": self.environment.get("envFrom").cloned().unwrap_or_else(|| json!([])),
                             "resources": { "requests": { "cpu": "50m", "memory": "64Mi" },
-                                           "limits": { "memory": "512Mi" } },
+                                           "limits": { "memory": self.memory } },
                             "securityContext": { "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
                                                  "capabilities": { "drop": ["ALL"] } },
                             "volumeMounts": mounts,
@@ -122,7 +126,8 @@ impl Job<'_> {
                 let terminated = "/status/containerStatuses/0/state/terminated";
                 if pod.pointer(terminated).is_some() {
                     let log = cluster.logs(self.namespace, text(pod, "/metadata/name"), None).await?;
-                    return Ok(Ended { code: number(pod, &format!("{terminated}/exitCode")), log });
+                    let finished_at = text(pod, &format!("{terminated}/finishedAt")).to_owned();
+                    return Ok(Ended { code: number(pod, &format!("{terminated}/exitCode")), finished_at, log });
                 }
             }
             let runs = pods.first().is_some_and(|pod| text(pod, "/status/phase") == "Running");

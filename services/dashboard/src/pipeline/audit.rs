@@ -1,4 +1,5 @@
-//! The result of the last audit, from the file that `storepulse-analytics audit --result-file` writes.
+//! The result of the last audit, from the file that `storepulse-analytics audit --result-file` writes, or from the ConfigMap
+//! that `storepulse-deploy audit` makes: the same, but the differences are a number.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -68,7 +69,10 @@ fn parse(json: &Value) -> Option<Audit> {
         messages: count("messages")?,
         events: count("events")?,
         documents: count("documents")?,
-        differences: i64::try_from(report["differences"].as_array()?.len()).ok()?,
+        differences: match &report["differences"] {
+            Value::Array(all) => i64::try_from(all.len()).ok()?,
+            number => number.as_i64()?,
+        },
         not_aggregated: count("not_aggregated").unwrap_or_default(),
     })
 }
@@ -93,7 +97,10 @@ mod tests {
         let audit = file.read().unwrap();
         assert_eq!((audit.messages, audit.events, audit.documents), (9, 7, 5));
         assert_eq!((audit.differences, audit.not_aggregated), (2, 1));
-        write("{", 2);
+        let report = r#"{"messages": 9, "events": 7, "documents": 5, "differences": 3}"#;
+        write(&format!(r#"{{"finished_at": "2026-11-26T19:00:00Z", "report": {report}}}"#), 2);
+        assert_eq!(file.read().unwrap().differences, 3);
+        write("{", 3);
         assert_eq!(file.read(), None);
         assert_eq!(AuditFile::new(None).read(), None);
     }

@@ -60,6 +60,7 @@ pub(super) async fn attack(cluster: &Cluster, manifests: &Manifests, image: &str
         command,
         environment: json!({}),
         volumes,
+        memory: "512Mi",
         limit: Duration::from_secs(300),
     };
     cluster.create(&settings).await?;

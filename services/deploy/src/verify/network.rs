@@ -66,6 +66,7 @@ pub(super) async fn probe(cluster: &Cluster, manifests: &Manifests, image: &str)
             command,
             environment: json!({}),
             volumes: Vec::new(),
+            memory: "512Mi",
             limit: Duration::from_secs(120),
         };
         let ended = job.run(cluster).await?;
