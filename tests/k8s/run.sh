@@ -105,13 +105,16 @@ render() { kubectl kustomize "$1"; }
 without_strimzi_up_says_how_to_get_it() {
     refuses 1 'has no Strimzi' deploy up --yes
 }
+there_are_no_users() { [ -z "$(kubectl get crd --ignore-not-found -o name kafkausers.kafka.strimzi.io)" ]; }
 with_an_older_strimzi_up_says_which_is_needed() {
     local crd=$work/old.yaml
     sed 's/name: v1$/name: v1beta2/' "$STRIMZI_MANIFESTS"/044-Crd-kafkauser.yaml >"$crd"
     kubectl apply --server-side -f "$crd"
     kubectl wait --for=condition=Established crd kafkausers.kafka.strimzi.io --timeout=30s
     refuses 1 'too old: it has kafka.strimzi.io/v1beta2' deploy up --yes
-    kubectl delete -f "$crd" --wait
+    # kubectl's own waiting may miss that it is gone, and then lasts until its watch ends, after minutes.
+    kubectl delete -f "$crd" --wait=false
+    eventually 60 there_are_no_users
 }
 a_wrong_setting_is_named_with_what_is_allowed() {
     refuses 2 'allowed is dev, production' deploy up --overlay nowhere
