@@ -59,8 +59,9 @@ pub enum StateError {
 #[derive(Clone, Debug, PartialEq)]
 enum Body {
     Counting(Counting),
-    Visits(Visits),
-    Trending(Trending),
+    // There are few of these, and each document takes the room of the largest.
+    Visits(Box<Visits>),
+    Trending(Box<Trending>),
     Watermarks(Watermarks),
     Session(Story),
 }
@@ -78,9 +79,9 @@ impl DocumentState {
     pub fn empty(id: &DocumentId) -> Self {
         let body = match id {
             DocumentId::Counting { .. } => {
-                Counting::empty(id).map_or_else(|| Body::Visits(Visits::default()), Body::Counting)
+                Counting::empty(id).map_or_else(|| Body::Visits(Box::default()), Body::Counting)
             }
-            DocumentId::Trending(_) => Body::Trending(Trending::default()),
+            DocumentId::Trending(_) => Body::Trending(Box::default()),
             DocumentId::Watermarks => Body::Watermarks(Watermarks::default()),
             DocumentId::Session(_) => Body::Session(Story::default()),
         };
@@ -108,11 +109,13 @@ impl DocumentState {
         }
         let body = match id {
             DocumentId::Session(_) => Ok(Body::Session(Story::from_fields(fields))),
-            DocumentId::Trending(_) => Trending::from_bookkeeping(&bookkeeping).map(Body::Trending),
+            DocumentId::Trending(_) => {
+                Trending::from_bookkeeping(&bookkeeping).map(|trending| Body::Trending(Box::new(trending)))
+            }
             DocumentId::Watermarks => Watermarks::from_fields(&fields).map(Body::Watermarks),
             DocumentId::Counting { .. } => match Counting::from_fields(id, &fields) {
                 Some(counting) => counting.map(Body::Counting),
-                None => Visits::from_bookkeeping(&bookkeeping).map(Body::Visits),
+                None => Visits::from_bookkeeping(&bookkeeping).map(|visits| Body::Visits(Box::new(visits))),
             },
         };
         let body = body.map_err(|problem| foreign(&problem))?;

@@ -22,7 +22,7 @@ pub struct Account {
     pub(super) counters: HashMap<Place, [i64; SESSION_COUNTERS]>,
     pub(super) lengths: HashMap<HourPlace, BTreeMap<u16, i64>>,
     pub(super) users: HashMap<HourPlace, Vec<u64>>,
-    told: usize,
+    held: usize,
 }
 
 impl Account {
@@ -39,7 +39,11 @@ impl Account {
         }
         let (window, country) = conduct.began();
         let live = live_at(Window::from_number(window), stream_time, &self.rules);
-        let sums = self.counters.entry((window, country, live)).or_default();
+        let held = &mut self.held;
+        let sums = self.counters.entry((window, country, live)).or_insert_with(|| {
+            *held += 1;
+            [0; SESSION_COUNTERS]
+        });
         for ((sum, after), before) in sums.iter_mut().zip(after.counters).zip(before.counters) {
             *sum += after - before;
         }
@@ -47,27 +51,29 @@ impl Account {
             let place = (Window::from_number(window).hour().number(), country, live.hour());
             let lengths = self.lengths.entry(place).or_default();
             for (bucket, count) in before.length.map(|b| (b, -1)).into_iter().chain(after.length.map(|b| (b, 1))) {
-                *lengths.entry(bucket).or_default() += count;
+                *lengths.entry(bucket).or_insert_with(|| {
+                    self.held += 1;
+                    0
+                }) += count;
             }
         }
-        self.told += 1;
     }
 
     /// Takes in a visitor: hash of the user, hour, country.
     pub fn visit(&mut self, (user, hour, country): (u64, i32, u16), stream_time: i64) {
         let live = live_at(Window::from_number(hour.saturating_mul(4)), stream_time, &self.rules).hour();
         self.users.entry((hour, country, live)).or_default().push(user);
-        self.told += 1;
+        self.held += 1;
     }
 
-    /// How much was taken in since it was emptied.
+    /// How much it holds: places with counters, buckets of lengths, and visitors.
     pub fn len(&self) -> usize {
-        self.told
+        self.held
     }
 
-    /// Whether nothing was.
+    /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.told == 0
+        self.held == 0
     }
 
     /// Forgets everything.
@@ -75,6 +81,6 @@ impl Account {
         self.counters.clear();
         self.lengths.clear();
         self.users.clear();
-        self.told = 0;
+        self.held = 0;
     }
 }

@@ -31,11 +31,42 @@ struct Rollup {
     trends: HashMap<Option<u16>, HashMap<(u32, i32), Deeds>>,
 }
 
+/// A cell of all countries.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct WorldCell {
+    topic: Topic,
+    time: i64,
+    live: Live,
+}
+
 /// See [`Folder::drain`].
+///
+/// A cell of a product goes into up to fifteen documents. So it is first added to its category's cell and to that of all
+/// countries, of which there are far fewer.
 pub(super) fn drain(folder: &mut Folder, mut take: impl FnMut(DocumentId, Change)) {
     let mut rollup = Rollup::default();
+    let mut categories = HashMap::<Cell, Sums>::new();
+    let mut world = HashMap::<WorldCell, Sums>::new();
+    let mut one = |rollup: &mut Rollup, cell: &Cell, sums: &Sums| {
+        let Cell { topic, time, country, live } = *cell;
+        rollup.cell(topic, time, Some(country), live, sums);
+        if !matches!(topic, Topic::Shipping(_)) {
+            add(world.entry(WorldCell { topic, time, live }).or_default(), sums);
+        }
+    };
     for (cell, sums) in folder.cells.drain() {
-        rollup.cell(&cell, &sums);
+        if let Some(of) = category_of(&cell) {
+            // A product's counters are its category's behind the category's own views.
+            let shifted = &mut categories.entry(of).or_default()[category::PRODUCT_VIEWS..];
+            add(shifted, &sums);
+        }
+        one(&mut rollup, &cell, &sums);
+    }
+    for (cell, sums) in &categories {
+        one(&mut rollup, cell, sums);
+    }
+    for (WorldCell { topic, time, live }, sums) in world {
+        rollup.cell(topic, time, None, live, &sums);
     }
     rollup.sessions(&folder.account);
     for ((country, grain), sums) in rollup.shops {
@@ -54,6 +85,17 @@ pub(super) fn drain(folder: &mut Folder, mut take: impl FnMut(DocumentId, Change
     folder.account.clear();
 }
 
+fn add(sums: &mut [i64], values: &[i64]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
+
+/// The category's cell that a product's adds to.
+fn category_of(cell: &Cell) -> Option<Cell> {
+    let Topic::Product { category, .. } = cell.topic else { return None };
+    let time = i64::from(Minute::from_number(cell.time).window().hour().number()) * 60;
+    Some(Cell { topic: Topic::Category(category), time, ..*cell })
+}
+
 /// The grains of a point in time that still take something in.
 fn grains(window: Window, live: Live) -> impl Iterator<Item = Grain> {
     let hour = live.hour().then(|| Grain::Hour(window.hour()));
@@ -69,69 +111,60 @@ impl Rollup {
         })
     }
 
-    fn shop(&mut self, cell: &Cell, sums: &Sums) {
-        let minute = Minute::from_number(cell.time);
-        for country in [Some(cell.country), None] {
-            for grain in grains(minute.window(), cell.live) {
-                let target = self.shop_sums(country, grain);
-                for (sum, value) in target.iter_mut().zip(&sums[..shop::SESSIONS]) {
-                    *sum += value;
-                }
-                match grain {
-                    Grain::Hour(_) => target[shop::LATE] += sums[LATE_FOR_HOUR],
-                    Grain::Window(_) => target[shop::LATE] += sums[LATE_FOR_WINDOW],
-                    Grain::Lifetime | Grain::Day(_) => {}
-                }
-                if let Some(places) = target.get_mut(shop::MINUTES + MINUTE.len() * minute.in_window()..) {
-                    let values = [sums[EVENTS], sums[shop::PURCHASES], sums[shop::AMOUNT]];
-                    places.iter_mut().zip(values).for_each(|(place, value)| *place += value);
-                }
+    fn shop(&mut self, minute: Minute, country: Option<u16>, live: Live, sums: &Sums) {
+        for grain in grains(minute.window(), live) {
+            let target = self.shop_sums(country, grain);
+            add(target, &sums[..shop::SESSIONS]);
+            match grain {
+                Grain::Hour(_) => target[shop::LATE] += sums[LATE_FOR_HOUR],
+                Grain::Window(_) => target[shop::LATE] += sums[LATE_FOR_WINDOW],
+                Grain::Lifetime | Grain::Day(_) => {}
+            }
+            if let Some(places) = target.get_mut(shop::MINUTES + MINUTE.len() * minute.in_window()..) {
+                add(places, &[sums[EVENTS], sums[shop::PURCHASES], sums[shop::AMOUNT]]);
             }
         }
     }
 
-    fn cell(&mut self, cell: &Cell, sums: &Sums) {
-        let window = Minute::from_number(cell.time).window();
-        match cell.topic {
-            Topic::Shop => self.shop(cell, sums),
-            Topic::Category(id) => self.counted(Kind::Category, id, cell, sums, category::LATE),
-            Topic::Payment(id) => self.counted(Kind::Payment, id, cell, sums, usize::MAX),
-            Topic::Shipping(id) => self.counted(Kind::Shipping, id, cell, sums, usize::MAX),
-            Topic::Product { product: id, category: of } => {
-                self.counted(Kind::Product, id, cell, sums, product::LATE);
-                // A product's counters are its category's behind the category's own views.
-                let mut shifted = Sums::default();
-                shifted[category::PRODUCT_VIEWS..].copy_from_slice(&sums[..sums.len() - category::PRODUCT_VIEWS]);
-                self.counted(Kind::Category, of, cell, &shifted, category::LATE);
-                if cell.live.trending() {
+    /// Adds to the documents of a country, or of all.
+    fn cell(&mut self, topic: Topic, time: i64, country: Option<u16>, live: Live, sums: &Sums) {
+        let minute = Minute::from_number(time);
+        let window = minute.window();
+        let mut counted = |kind, id, late| self.counted((kind, id, country), window.hour(), live, sums, late);
+        match topic {
+            Topic::Shop => self.shop(minute, country, live, sums),
+            Topic::Category(id) => counted(Kind::Category, id, category::LATE),
+            Topic::Payment(id) => counted(Kind::Payment, id, usize::MAX),
+            Topic::Shipping(id) => counted(Kind::Shipping, id, usize::MAX),
+            Topic::Product { product: id, .. } => {
+                counted(Kind::Product, id, product::LATE);
+                if live.trending() {
+                    let products = self.trends.entry(country).or_default();
+                    let known = products.entry((id, window.number())).or_default();
                     let deeds = [product::VIEWS, product::ADDED, product::REMOVED, product::ITEMS, product::AMOUNT];
-                    for country in [Some(cell.country), None] {
-                        let products = self.trends.entry(country).or_default();
-                        let known = products.entry((id, window.number())).or_default();
-                        known.iter_mut().zip(deeds).for_each(|(known, place)| *known += sums[place]);
-                    }
+                    add(known, &deeds.map(|place| sums[place]));
                 }
             }
         }
     }
 
-    /// Adds to the documents of everything and of the day, for the country and for all, and to that of the hour for all.
-    /// `late` is the place of the events after close, which only hours have.
-    fn counted(&mut self, kind: Kind, id: u32, cell: &Cell, sums: &Sums, late: usize) {
-        let hour = Minute::from_number(cell.time).window().hour();
-        let mut add = |country: Option<u16>, grain: Grain, used: usize| {
-            let target = self.items.entry(Target { kind, id, country, grain }).or_default();
-            target.iter_mut().zip(&sums[..used]).for_each(|(sum, value)| *sum += value);
-        };
-        let used = late.min(category::LATE);
+    /// Adds to the documents of everything and of the day, and for all countries to that of the hour. `late` is the place
+    /// of the events after close, which only hours have.
+    fn counted(
+        &mut self,
+        (kind, id, country): (Kind, u32, Option<u16>),
+        hour: Hour,
+        live: Live,
+        sums: &Sums,
+        late: usize,
+    ) {
+        let used = &sums[..late.min(category::LATE)];
         for grain in [Grain::Lifetime, Grain::Day(hour.day())] {
-            add(Some(cell.country), grain, used);
-            if kind != Kind::Shipping {
-                add(None, grain, used);
-            }
+            add(self.items.entry(Target { kind, id, country, grain }).or_default(), used);
         }
-        if late != usize::MAX && cell.live.hour() {
-            add(None, Grain::Hour(hour), late + 1);
+        if country.is_none() && late != usize::MAX && live.hour() {
+            let target = Target { kind, id, country, grain: Grain::Hour(hour) };
+            add(self.items.entry(target).or_default(), &sums[..=late]);
         }
     }
 
@@ -140,7 +173,7 @@ impl Rollup {
             for country in [Some(*country), None] {
                 for grain in grains(Window::from_number(*window), *live) {
                     let sums = &mut self.shop_sums(country, grain)[shop::SESSIONS..shop::LATE];
-                    sums.iter_mut().zip(counters).for_each(|(sum, counter)| *sum += counter);
+                    add(sums, counters);
                 }
             }
         }

@@ -120,6 +120,14 @@ impl Conduct {
         self.began
     }
 
+    /// Whether it adds what another state of the session adds, as far as that is seen without counting.
+    pub fn adds_like(&self, other: &Self) -> bool {
+        let open = (self.deeds | other.deeds) & CLOSED == 0;
+        let did = |conduct: &Self| conduct.deeds & (VIEWED | CARTED | BOUGHT | CLOSED);
+        let if_closed = |conduct: &Self| (conduct.actions, conduct.cart, conduct.latest, conduct.earliest);
+        did(self) == did(other) && (open || if_closed(self) == if_closed(other))
+    }
+
     /// What it adds.
     pub fn tally(&self) -> Tally {
         let did = |deed: u8| i64::from(self.deeds & deed != 0);

@@ -358,13 +358,17 @@ impl SessionTable {
         if !session.ids.insert(xxh3_128(event.event_id.as_bytes())) {
             return None;
         }
-        // What a session has added before its first event is nothing.
-        let tally = if is_new { Tally::default() } else { session.conduct.tally() };
-        let was_closed = session.conduct.is_closed();
+        let before = session.conduct.clone();
         session.conduct.note(event);
         session.conduct.close_or_open(self.watermark, self.limits.idle_ms);
-        account.change(&session.conduct, &tally, &session.conduct.tally(), self.stream_time);
-        if was_closed && !session.conduct.is_closed() {
+        let alike = session.conduct.adds_like(&before);
+        debug_assert!(!alike || session.conduct.tally() == before.tally(), "{before:?}: {:?}", session.conduct);
+        if is_new || !alike {
+            // What a session has added before its first event is nothing.
+            let told = if is_new { Tally::default() } else { before.tally() };
+            account.change(&session.conduct, &told, &session.conduct.tally(), self.stream_time);
+        }
+        if before.is_closed() && !session.conduct.is_closed() {
             self.idling.push(Reverse((session.conduct.idle_at(self.limits.idle_ms), key)));
         }
         if let Some(visitor) = session.conduct.visit(event) {
