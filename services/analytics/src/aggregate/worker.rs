@@ -165,7 +165,7 @@ struct Work {
 /// Messages taken from one partition before the next one has its turn.
 const TURN: usize = 256;
 /// When this much waits for the next cut, the worker asks for one and waits.
-const MAX_CELLS: usize = 50_000;
+const MAX_CELLS: usize = 25_000;
 const MAX_DEAD_LETTER_BYTES: usize = 16 * 1024 * 1024;
 /// How long an idle worker sleeps unless something arrives.
 const NAP: Duration = Duration::from_millis(20);
