@@ -174,10 +174,7 @@ impl Folder {
     }
 
     fn add<const N: usize>(&mut self, cell: Cell, values: [i64; N]) {
-        let sums = self.cells.entry(cell).or_default();
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum += value;
-        }
+        rollup::add(self.cells.entry(cell).or_default(), &values);
     }
 
     /// Rolls the cells up into the documents they belong to, and empties them. Gives `take` each document of counters once.

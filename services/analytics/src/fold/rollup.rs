@@ -85,7 +85,9 @@ pub(super) fn drain(folder: &mut Folder, mut take: impl FnMut(DocumentId, Change
     folder.account.clear();
 }
 
-fn add(sums: &mut [i64], values: &[i64]) {
+/// Adds values to the sums at their places.
+#[inline]
+pub(super) fn add(sums: &mut [i64], values: &[i64]) {
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
 }
 
